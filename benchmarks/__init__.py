@@ -1,0 +1,1 @@
+"""What our rooms cost, beside their peers: `python -m benchmarks` (see `--help`)."""

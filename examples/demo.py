@@ -1,0 +1,132 @@
+"""Two applications behind one stack: Starlette, and under /legacy an old Flask application, served by uvicorn.
+
+`make demo`, or `PORT=8123 python examples/demo.py`. What to curl is printed, and shown by the page at /.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+
+import flask
+import uvicorn
+from a2wsgi import WSGIMiddleware
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from middlewares import wrap
+
+CURLS = """\
+curl -i localhost:{port}/hello -H 'Origin: https://app.example'              # allowed: CORS headers, X-Request-ID
+curl -i localhost:{port}/hello -H 'Origin: https://evil.example'             # refused: the browser keeps the answer
+curl -i localhost:{port}/hello -X OPTIONS -H 'Origin: https://app.example' \\
+     -H 'Access-Control-Request-Method: PUT'                           # a preflight
+curl -i localhost:{port}/boom -H 'Origin: https://app.example'               # a 500 that the page may read
+curl -i localhost:{port}/legacy/report -H 'Origin: https://app.example'      # Flask's own "*" replaced by the policy
+curl -i localhost:{port}/hello -H 'X-Request-ID: order-7'                    # an id from outside, adopted
+curl -N localhost:{port}/stream                                        # passes piece by piece
+"""
+
+# ---- a modern application
+
+
+async def index(request):
+    port = request.url.port or 80
+    return HTMLResponse(
+        f"<!doctype html><title>asgi-middlewares</title><h1>It runs. Try</h1><pre>{CURLS.format(port=port)}</pre>"
+    )
+
+
+async def hello(request):
+    return JSONResponse({"hello": "world", "request_id": request.state.request_id})
+
+
+async def boom(request):
+    raise RuntimeError("this text is for the log, not for the client")
+
+
+async def stream(request):
+    async def pieces():
+        for number in range(5):
+            yield f"piece {number}\n"
+            await asyncio.sleep(0.2)
+
+    return StreamingResponse(pieces(), media_type="text/plain")
+
+
+async def echo(websocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+async def raise_on(request, exc):
+    """Starlette answers an exception itself, in plain text; a handler that raises leaves it to the stack outside."""
+    raise exc
+
+
+# ---- a legacy application, which has CORS headers of its own
+
+legacy = flask.Flask("legacy")
+legacy.config["PROPAGATE_EXCEPTIONS"] = True  # Flask, too, leaves its exceptions to the stack
+
+
+@legacy.get("/")
+def old_page():
+    return f"<h1>Flask</h1><p>Request {flask.request.headers['X-Request-ID']}</p>"
+
+
+@legacy.get("/report")
+def report():
+    request_id = flask.request.environ["asgi.scope"]["state"]["request_id"]
+    return {"report": "legacy", "request_id": request_id}, {"Access-Control-Allow-Origin": "*"}
+
+
+@legacy.get("/boom")
+def old_boom():
+    raise RuntimeError("this text, too")
+
+
+# ---- both behind one stack
+
+app = wrap(
+    Starlette(
+        routes=[
+            Route("/", index),
+            Route("/hello", hello, methods=["GET", "PUT"]),
+            Route("/boom", boom),
+            Route("/stream", stream),
+            WebSocketRoute("/ws", echo),
+            Mount("/legacy", WSGIMiddleware(legacy)),
+        ],
+        exception_handlers={Exception: raise_on},
+    ),
+    request_id={"trace_context": True},
+    cors={
+        "allow_origins": ["https://app.example", "http://localhost:*", "http://127.0.0.1:*"],
+        "allow_methods": ["GET", "PUT"],
+        "allow_headers": ["Content-Type", "X-Request-ID"],
+        "expose_headers": ["X-Request-ID"],
+        "allow_credentials": True,
+    },
+    server_errors=True,
+)
+
+
+def main():
+    port = int(os.environ.get("PORT", "8000"))
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        sys.exit(f"Port {port} is not free ({error.strerror}). Take another one: make demo PORT=8123")
+    print(f"Open http://127.0.0.1:{port}/ or, in another terminal:\n\n{CURLS.format(port=port)}", flush=True)
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app)).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

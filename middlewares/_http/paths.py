@@ -1,0 +1,58 @@
+"""Conditions on the path of a request: the same three everywhere: a prefix, a compiled pattern, a callable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ..asgi import Scope
+
+Condition: TypeAlias = str | re.Pattern[str] | Callable[[Any], bool]
+
+
+def checked_prefix(keyword: str, prefix: str) -> str:
+    """A path prefix in normal form, without a slash at its end (`""` covers every path).
+
+    Raises:
+        ValueError: it does not start with a slash, or holds a `..` segment, which no path can match.
+    """
+    if not prefix.startswith("/") or ".." in prefix.split("/"):
+        raise ValueError(
+            f"{keyword} must be a path prefix that starts with '/' and has no '..' segment (got {prefix!r})"
+        )
+    return prefix.rstrip("/")
+
+
+def covers(prefix: str, path: str) -> bool:
+    """Whether a checked prefix covers a path, on segment borders: `/health` also `/health/live`, not `/healthy`.
+
+    A path with a `..` segment is covered by no prefix: what serves it may resolve it to a place outside.
+    """
+    return (
+        path.startswith(prefix)
+        and (len(path) == len(prefix) or path[len(prefix)] == "/")
+        and not (".." in path and ".." in path.split("/"))
+    )
+
+
+def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
+    """The test of a scope that a condition stands for; a pattern is searched in the path.
+
+    Raises:
+        TypeError: the condition is none of the three.
+        ValueError: the prefix is not one (see `checked_prefix`).
+    """
+    if isinstance(condition, str):
+        prefix = checked_prefix(keyword, condition)
+        return lambda scope: covers(prefix, scope["path"])
+    if isinstance(condition, re.Pattern):
+        if not isinstance(condition.pattern, str):
+            raise TypeError(f"{keyword} must hold patterns of str, as paths are str (got {condition!r})")
+        search = condition.search
+        return lambda scope: search(scope["path"]) is not None
+    if callable(condition):
+        return condition
+    raise TypeError(
+        f"{keyword} must be a path prefix, a compiled pattern or a callable of the scope (got {condition!r})"
+    )

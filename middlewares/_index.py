@@ -1,0 +1,7 @@
+"""Class name -> room. The one table that exports, `Stack`, `wrap`, the command and the docs read."""
+
+ROOMS = {
+    "RequestIDMiddleware": "request_id",
+    "CORSMiddleware": "cors",
+    "ServerErrorMiddleware": "server_errors",
+}

@@ -1,0 +1,386 @@
+"""The decisions of CORS: which origins, methods and headers, and what the answer says of it (WHATWG Fetch, "CORS
+protocol").
+
+Synchronous, and without the scope: bytes of headers in, bytes of headers out. What can be rendered before the first
+request is rendered in the constructors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from .._http.headers import Header
+from .._http.lists import is_token, members
+from .._http.paths import checked_prefix, covers
+from .._http.vary import add_vary
+from .origins import Origins, is_serialised
+
+Edit: TypeAlias = Callable[[list[Header]], list[Header]]
+"""What the headers of an answer go through: a fresh list in, the list to send out."""
+
+_ALLOW_ORIGIN = b"access-control-allow-origin"
+_ALLOW_CREDENTIALS = b"access-control-allow-credentials"
+_EXPOSE_HEADERS = b"access-control-expose-headers"
+_TOUCHED = frozenset({_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, _EXPOSE_HEADERS, b"vary"})
+_VARY_ORIGIN = (b"vary", b"Origin")
+# WHATWG Fetch, "forbidden response-header name": no list can expose them.
+_NEVER_EXPOSED = frozenset({b"set-cookie", b"set-cookie2"})
+# WHATWG Fetch, "CORS-safelisted request-header": their names need no permission; some of their values ask for it.
+_SAFELISTED_HEADERS = frozenset({b"accept", b"accept-language", b"content-language", b"content-type"})
+_SAFELISTED_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
+# WHATWG Fetch, "normalize a method": any other is compared as it is written, so that `patch` is not PATCH.
+_NORMALISED_METHODS = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})
+_FORBIDDEN_METHODS = frozenset({b"CONNECT", b"TRACE", b"TRACK"})
+
+
+class Preflight(NamedTuple):
+    """What a preflight asks, one value for each field line."""
+
+    origins: list[bytes]
+    methods: list[bytes]
+    headers: list[bytes]
+    private_network: list[bytes]
+
+
+class CORSPolicy:
+    """One set of rules, for one origin server or one part of its paths. `CORSMiddleware` documents the keywords.
+
+    Raises:
+        TypeError: a keyword holds a value of the wrong type.
+        ValueError: a keyword holds a value that no browser would honour; the message says what to write instead.
+        re.error: `allow_origin_regex` is no regular expression.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_origins: Iterable[str] = (),
+        allow_methods: Iterable[str] = ("GET",),
+        allow_headers: Iterable[str] = (),
+        allow_credentials: bool = False,
+        allow_origin_regex: str | re.Pattern[str] | None = None,
+        allow_private_network: bool = False,
+        expose_headers: Iterable[str] = (),
+        max_age: int | None = 600,
+        allow_origin_func: Callable[[str, Any], Any] | None = None,
+        websockets: bool = True,
+    ) -> None:
+        origins = Origins(collected("allow_origins", allow_origins))
+        if origins.any and allow_credentials:
+            raise ValueError(
+                "allow_origins '*' cannot go with allow_credentials=True: browsers refuse the pair, and mirroring the "
+                "origin instead would hand every site the user's session; name the origins, or set "
+                "allow_credentials=False"
+            )
+        if allow_origin_func is not None and not callable(allow_origin_func):
+            raise TypeError(
+                f"allow_origin_func must be a callable of (origin, scope), or None (got {allow_origin_func!r})"
+            )
+        self.any_origin = origins.any
+        self.websockets = websockets
+        self.allow_origin_func = None if origins.any else allow_origin_func
+        self._pattern = origins.pattern
+        self._regex = _compiled(allow_origin_regex)
+        self._credentials = bool(allow_credentials)
+        self._private_network = bool(allow_private_network)
+        self._methods = frozenset(_methods(allow_methods))
+        self._headers = frozenset(_names("allow_headers", allow_headers))
+        self._expose = tuple(dict.fromkeys(_names("expose_headers", expose_headers)))
+        self._preflight_constants = _preflight_constants(
+            self._methods, self._headers, max_age, private=self._private_network
+        )
+        self._answers = {origin: self.granted(origin) for origin in origins.exact}
+        self._anyone = self.granted(b"*")
+        self.refused = _without_cors
+
+    def answer(self, origins: list[bytes]) -> Edit:
+        """What the headers of the answer go through, by the Origin lines of the request; `refused` where no rule
+        allows.
+
+        `allow_origin_func` is left to the caller, who can await it: see `asks`.
+        """
+        if self.any_origin:
+            return self._anyone
+        if len(origins) != 1:  # none, or a forgery: no browser sends two
+            return self.refused
+        origin = origins[0]
+        answer = self._answers.get(origin)
+        if answer is None:
+            answer = self.granted(origin) if self._matches(origin) else self.refused
+        return answer
+
+    def asks(self, origins: list[bytes]) -> bool:
+        """Whether `allow_origin_func` has to decide, where `answer` said `refused`."""
+        return (
+            self.allow_origin_func is not None
+            and len(origins) == 1
+            and (origins[0] == b"null" or is_serialised(origins[0]) is not None)
+        )
+
+    def granted(self, origin: bytes) -> Edit:
+        """What the headers of an answer to an allowed origin go through."""
+        return _with_cors(
+            self._permission(origin), self._expose, vary=not self.any_origin, credentials=self._credentials
+        )
+
+    def preflight(self, request: Preflight, *, allowed: bool) -> tuple[list[Header], list[str]]:
+        """The headers of the answer to a preflight, and the reasons why it is refused (none: accepted)."""
+        reasons = [] if allowed else [origin_refused(request.origins)]
+        method = request.methods[0] if len(request.methods) == 1 else b", ".join(request.methods)
+        reasons += self._method_refused(method)
+        names = [name.lower() for name in members(request.headers)]
+        if b"*" in self._headers:
+            reasons += [f"{_shown(name)} is no header name" for name in names if not is_token(name)]
+        else:
+            reasons += self._headers_refused(names)
+        constants = list(self._preflight_constants)
+        if reasons:
+            return [constants[-1]], reasons
+        headers = list(self._permission(request.origins[0]))
+        # Mirrored, not `*`: a browser takes the star literally with credentials, and never for Authorization.
+        if b"*" in self._methods:
+            headers.append((b"access-control-allow-methods", method))
+        if b"*" in self._headers and names:
+            headers.append((b"access-control-allow-headers", b", ".join(dict.fromkeys(names))))
+        if self._private_network and request.private_network == [b"true"]:
+            headers.append((b"access-control-allow-private-network", b"true"))
+        return headers + constants, []
+
+    def explain(self, origin: str, method: str, headers: Iterable[str], *, credentials: bool) -> list[str]:
+        """Why a browser would refuse this fetch, in words; empty if it would not. See `CORSMiddleware.explain`."""
+        reasons: list[str] = []
+        origins = [origin.encode("utf-8", "surrogatepass")]
+        if self.answer(origins) is self.refused:
+            reasons.append("depends on allow_origin_func" if self.asks(origins) else origin_refused(origins))
+        if credentials and not self._credentials:
+            reasons.append("credentials are not allowed: allow_credentials is False")
+        verb = _normalised(method.encode("utf-8", "surrogatepass"))
+        if verb.upper() in _FORBIDDEN_METHODS:
+            reasons.append(f"method {_shown(verb)} is forbidden in browsers")
+            return reasons
+        names = [name.encode("utf-8", "surrogatepass").lower() for name in headers]
+        # Without these two there is no preflight, so nothing else of the policy is asked.
+        if verb not in _SAFELISTED_METHODS or not _SAFELISTED_HEADERS.difference({b"content-type"}).issuperset(names):
+            reasons += self._method_refused(verb)
+            reasons += self._headers_refused(names)
+        return reasons
+
+    def _matches(self, origin: bytes) -> bool:
+        # `null` belongs to any sandboxed frame: no expression lets it in, only its own entry in allow_origins does.
+        if (self._pattern is None and self._regex is None) or is_serialised(origin) is None:
+            return False
+        if self._pattern is not None and self._pattern.fullmatch(origin):
+            return True
+        return self._regex is not None and self._regex.fullmatch(origin.decode("ascii")) is not None
+
+    def _permission(self, origin: bytes) -> tuple[Header, ...]:
+        if self.any_origin:
+            return ((_ALLOW_ORIGIN, b"*"),)
+        if self._credentials:
+            return ((_ALLOW_ORIGIN, origin), (_ALLOW_CREDENTIALS, b"true"))
+        return ((_ALLOW_ORIGIN, origin),)
+
+    def _method_refused(self, method: bytes) -> list[str]:
+        if not is_token(method):
+            return [f"{_shown(method)} is no method"]
+        if method in self._methods or b"*" in self._methods:
+            return []
+        return [f"method {_shown(method)} is not in allow_methods"]
+
+    def _headers_refused(self, names: list[bytes]) -> list[str]:
+        if b"*" in self._headers:
+            return [f"{_shown(name)} is no header name" for name in names if not is_token(name)]
+        return [
+            f"header {_shown(name)} is not in allow_headers"
+            for name in names
+            if name not in self._headers and name not in _SAFELISTED_HEADERS
+        ]
+
+
+class CORSRules:
+    """The policy of each path: the outer keywords, and `overrides` merged over them.
+
+    Raises:
+        TypeError, ValueError, re.error: as `CORSPolicy`; of an override, the message names its prefix.
+    """
+
+    def __init__(self, overrides: Mapping[str, Mapping[str, Any] | None] | None, **keywords: Any) -> None:
+        # Collections are read once: they may be iterators, and every override starts from them.
+        outer: dict[str, Any] = {
+            name: collected(name, value) if name in _COLLECTIONS else value for name, value in keywords.items()}
+        self.outer = CORSPolicy(**outer)
+        self.overrides: tuple[tuple[str, CORSPolicy | None], ...] = ()
+        if overrides is None:
+            return
+        if not isinstance(overrides, Mapping):
+            raise TypeError(f"overrides must be a mapping of path prefixes to keywords, or None (got {overrides!r})")
+        policies = {_prefix(prefix): _override(prefix, outer, own) for prefix, own in overrides.items()}
+        self.overrides = tuple(sorted(policies.items(), key=lambda item: len(item[0]), reverse=True))
+
+    def at(self, path: str) -> CORSPolicy | None:
+        """The policy for a path, by the longest prefix that covers it; None where CORS is left to the application."""
+        for prefix, policy in self.overrides:
+            if covers(prefix, path):
+                return policy
+        return self.outer
+
+
+_COLLECTIONS = frozenset({"allow_origins", "allow_methods", "allow_headers", "expose_headers"})
+
+
+def collected(keyword: str, value: object) -> tuple[str, ...]:
+    """The members of a collection of `str`, which may be an iterator; the one plain string is `"*"`."""
+    if value == "*":
+        return ("*",)
+    if isinstance(value, str):
+        raise TypeError(f"{keyword} must be a collection of str, or '*'; write [{value!r}] (got {value!r})")
+    if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
+        raise TypeError(f"{keyword} must be a collection of str, or '*' (got {value!r})")
+    return tuple(value)
+
+
+def _prefix(prefix: object) -> str:
+    if not isinstance(prefix, str):
+        raise TypeError(f"overrides must have path prefixes as keys (got {prefix!r})")
+    return checked_prefix("overrides", prefix)
+
+
+def _override(prefix: str, outer: dict[str, Any], own: Mapping[str, Any] | None) -> CORSPolicy | None:
+    if own is None:
+        return None
+    if not isinstance(own, Mapping):
+        raise TypeError(f"overrides[{prefix!r}] must be a mapping of keywords, or None for no CORS (got {own!r})")
+    unknown = own.keys() - outer.keys()
+    if unknown:
+        raise TypeError(
+            f"overrides[{prefix!r}] has the unknown keyword {min(map(str, unknown))!r}; known are {', '.join(outer)}"
+        )
+    try:
+        return CORSPolicy(**{**outer, **own})
+    except (TypeError, ValueError) as wrong:
+        raise type(wrong)(f"overrides[{prefix!r}]: {wrong}") from wrong
+
+
+def _compiled(regex: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
+    if regex is None or (isinstance(regex, re.Pattern) and isinstance(regex.pattern, str)):
+        return regex
+    if not isinstance(regex, str):
+        raise TypeError(f"allow_origin_regex must be a str or a compiled pattern of str, or None (got {regex!r})")
+    try:
+        return re.compile(regex)
+    except re.error as wrong:
+        raise re.error(
+            f"allow_origin_regex is no regular expression: {wrong} (got {regex!r})", regex, wrong.pos
+        ) from None
+
+
+def _methods(methods: Iterable[str]) -> list[bytes]:
+    return [_normalised(method) for method in _tokens("allow_methods", "method", methods)]
+
+
+def _normalised(method: bytes) -> bytes:
+    upper = method.upper()
+    return upper if upper in _NORMALISED_METHODS else method
+
+
+def _names(keyword: str, names: Iterable[str]) -> list[bytes]:
+    return [name.lower() for name in _tokens(keyword, "header name", names)]
+
+
+def _tokens(keyword: str, what: str, values: Iterable[str]) -> list[bytes]:
+    tokens: list[bytes] = []
+    for value in collected(keyword, values):
+        if not isinstance(value, str):
+            raise TypeError(f"{keyword} must hold each {what} as str (got {value!r})")
+        token = value.encode("utf-8", "surrogatepass")
+        if not is_token(token):
+            raise ValueError(f"{keyword}: {value!r} is no {what}; write one token (RFC 9110 5.6.2) for each entry")
+        tokens.append(token)
+    return tokens
+
+
+def _preflight_constants(
+    methods: frozenset[bytes], headers: frozenset[bytes], max_age: int | None, *, private: bool
+) -> tuple[Header, ...]:
+    """The headers that every accepted preflight gets; the last one, Vary, every refused one as well."""
+    constants: list[Header] = []
+    if methods and b"*" not in methods:
+        constants.append((b"access-control-allow-methods", b", ".join(sorted(methods))))
+    if b"*" not in headers:
+        constants.append((b"access-control-allow-headers", b", ".join(sorted(headers | _SAFELISTED_HEADERS))))
+    if max_age is not None:
+        if type(max_age) is not int:
+            raise TypeError(f"max_age must be a whole number of seconds, or None for no header (got {max_age!r})")
+        if max_age < 0:
+            raise ValueError(f"max_age must be 0 or more seconds, or None for no header (got {max_age!r})")
+        constants.append((b"access-control-max-age", b"%d" % max_age))
+    # Some CDNs cache answers to OPTIONS.
+    vary = b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+    constants.append((b"vary", vary + b", Access-Control-Request-Private-Network" if private else vary))
+    return tuple(constants)
+
+
+def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, vary: bool, credentials: bool) -> Edit:
+    """The edit for an allowed origin: our permission in place of the application's, Expose-Headers and Vary merged."""
+    # A browser takes `*` literally when credentials are included: the names of the response do what the star says.
+    by_name = credentials and b"*" in expose
+    if by_name:
+        expose = tuple(name for name in expose if name != b"*")
+    ready = [*permission]
+    if expose:
+        ready.append((_EXPOSE_HEADERS, b", ".join(expose)))
+    if vary:
+        ready.append(_VARY_ORIGIN)
+
+    def merged(headers: list[Header]) -> list[Header]:
+        kept: list[Header] = []
+        exposed = dict.fromkeys(expose)
+        for pair in headers:
+            name = pair[0].lower()
+            if name == _EXPOSE_HEADERS:
+                exposed.update(dict.fromkeys(member.lower() for member in members([pair[1]]) if is_token(member)))
+            elif name not in (_ALLOW_ORIGIN, _ALLOW_CREDENTIALS):
+                kept.append(pair)
+        if by_name:
+            exposed.update(dict.fromkeys(name.lower() for name, _ in kept if name.lower() not in _NEVER_EXPOSED))
+        kept += permission
+        if exposed:
+            kept.append((_EXPOSE_HEADERS, b", ".join(exposed)))
+        if vary:
+            add_vary(kept, b"Origin")
+        return kept
+
+    def edit(headers: list[Header]) -> list[Header]:
+        for name, _ in headers:
+            if name.lower() in _TOUCHED:
+                return merged(headers)
+        headers += ready
+        return headers
+
+    return merged if by_name else edit
+
+
+def _without_cors(headers: list[Header]) -> list[Header]:
+    """The edit for a refused origin, or none: no CORS header is left, and caches are told that another gets one."""
+    headers = [pair for pair in headers if not pair[0].lower().startswith(b"access-control-")]
+    add_vary(headers, b"Origin")
+    return headers
+
+
+def origin_refused(origins: list[bytes]) -> str:
+    """Why no rule allows these Origin lines, in words for the log and for `explain`."""
+    if len(origins) != 1:
+        return "two Origin headers, which no browser sends"
+    if origins[0] == b"null":
+        return "origin 'null' is not allowed: any sandboxed frame has it, so only its own entry in allow_origins does"
+    if is_serialised(origins[0]) is None:
+        return f"{_shown(origins[0])} is no origin"
+    return f"origin {_shown(origins[0])} is not allowed"
+
+
+def _shown(value: bytes) -> str:
+    """Bytes of a request in a log line: ASCII on one line, bounded."""
+    text = value[:200].decode("latin-1")
+    return text if is_token(value[:200]) else ascii(text)

@@ -15,7 +15,11 @@ RESPONSE_STARTS = frozenset({"http.response.start", "websocket.accept", "websock
 
 def request_values(scope: Scope, name: bytes) -> list[bytes]:
     """The values of the request header `name` (lower-case), one for each field line, in order."""
-    return [value for key, value in scope["headers"] if key == name]
+    found: list[bytes] = []  # no comprehension: before Python 3.12 that is a call of its own
+    for key, value in scope["headers"]:
+        if key == name:
+            found.append(value)
+    return found
 
 
 def pairs(headers: Iterable[Any] | None) -> list[Header]:
@@ -26,10 +30,18 @@ def pairs(headers: Iterable[Any] | None) -> list[Header]:
     """
     if headers is None:
         return []
-    return [
-        (name if type(name) is bytes else bytes(name), value if type(value) is bytes else bytes(value))
-        for name, value in headers
-    ]
+    fresh: list[Any] = [*headers]
+    for pair in fresh:
+        if type(pair) is not tuple:
+            return _exact(fresh)
+        name, value = pair
+        if type(name) is not bytes or type(value) is not bytes:
+            return _exact(fresh)
+    return fresh
+
+
+def _exact(headers: list[Any]) -> list[Header]:
+    return [(bytes(name), bytes(value)) for name, value in headers]
 
 
 def edit_start(
@@ -44,7 +56,8 @@ def edit_start(
 
     def send_edited(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
         if message["type"] in starts:
-            message = {**message, "headers": edit(pairs(message.get("headers")))}
+            message = dict(message)
+            message["headers"] = edit(pairs(message.get("headers")))
         return send(message)
 
     return send_edited

@@ -6,11 +6,11 @@ import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._http.headers import edit_start, request_values
 from .._http.problem import problem
-from ..asgi import AnyASGIApp, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
 from .origins import same_host
 from .policy import CORSPolicy, CORSRules, Preflight, origin_refused
 
@@ -62,6 +62,15 @@ class CORSMiddleware:
 
     Source: https://fetch.spec.whatwg.org/#http-cors-protocol, RFC 6455 10.2.
     """
+
+    asgi_order: ClassVar[OrderRules] = {
+        "kinds": ("cors",),
+        "outside": {
+            "answers": "what that layer answers by itself has no CORS headers, so no page can read it",
+            "errors": "the 500 of that layer has no CORS headers, so pages see a network error in its place",
+        },
+        "once": {"cors": "two policies decide about the same answers"},
+    }
 
     def __init__(
         self,

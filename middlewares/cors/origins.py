@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 _URL = re.compile(r"([a-z][a-z0-9+.\-]*)://([^/?#\\]*)(.*)", re.IGNORECASE | re.DOTALL)
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", re.DOTALL)
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _OPAQUE_HOST = re.compile(r"[A-Za-z0-9._~!$&'()+;=%-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

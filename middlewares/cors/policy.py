@@ -1,5 +1,6 @@
-"""The decisions of CORS: which origins, methods and headers, and what the answer says of it (WHATWG Fetch, "CORS
-protocol").
+"""The decisions of CORS: which origins, methods and headers are allowed, and what the answer says of it.
+
+Source: WHATWG Fetch, "CORS protocol" (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
 Synchronous, and without the scope: bytes of headers in, bytes of headers out. What can be rendered before the first
 request is rendered in the constructors.
@@ -96,8 +97,7 @@ class CORSPolicy:
         self.refused = _without_cors
 
     def answer(self, origins: list[bytes]) -> Edit:
-        """What the headers of the answer go through, by the Origin lines of the request; `refused` where no rule
-        allows.
+        """What the headers of the answer go through, by the Origin lines of the request; `refused` if no rule allows.
 
         `allow_origin_func` is left to the caller, who can await it: see `asks`.
         """
@@ -209,7 +209,8 @@ class CORSRules:
     def __init__(self, overrides: Mapping[str, Mapping[str, Any] | None] | None, **keywords: Any) -> None:
         # Collections are read once: they may be iterators, and every override starts from them.
         outer: dict[str, Any] = {
-            name: collected(name, value) if name in _COLLECTIONS else value for name, value in keywords.items()}
+            name: collected(name, value) if name in _COLLECTIONS else value for name, value in keywords.items()
+        }
         self.outer = CORSPolicy(**outer)
         self.overrides: tuple[tuple[str, CORSPolicy | None], ...] = ()
         if overrides is None:
@@ -259,7 +260,7 @@ def _override(prefix: str, outer: dict[str, Any], own: Mapping[str, Any] | None)
         )
     try:
         return CORSPolicy(**{**outer, **own})
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, re.error) as wrong:
         raise type(wrong)(f"overrides[{prefix!r}]: {wrong}") from wrong
 
 
@@ -271,9 +272,7 @@ def _compiled(regex: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
     try:
         return re.compile(regex)
     except re.error as wrong:
-        raise re.error(
-            f"allow_origin_regex is no regular expression: {wrong} (got {regex!r})", regex, wrong.pos
-        ) from None
+        raise re.error(f"allow_origin_regex is no regular expression: {wrong} (got {regex!r})") from None
 
 
 def _methods(methods: Iterable[str]) -> list[bytes]:

@@ -1,0 +1,59 @@
+"""The Vary field."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewares._http.vary import add_vary
+
+
+@pytest.mark.parametrize(
+    ("before", "names", "after"),
+    [
+        pytest.param([], [b"Origin"], [(b"vary", b"Origin")], id="none"),
+        pytest.param([], [b"A", b"B"], [(b"vary", b"A, B")], id="none, two names"),
+        pytest.param([(b"Vary", b"Accept")], [b"Origin"], [(b"Vary", b"Accept, Origin")], id="merged"),
+        pytest.param(
+            [(b"vary", b"accept,ORIGIN")], [b"Origin"], [(b"vary", b"accept,ORIGIN")], id="there in another case"
+        ),
+        pytest.param([(b"vary", b"*")], [b"Origin"], [(b"vary", b"*")], id="star"),
+        pytest.param(
+            [(b"vary", b"a, *"), (b"vary", b"b")],
+            [b"Origin"],
+            [(b"vary", b"a, *"), (b"vary", b"b")],
+            id="star in a list",
+        ),
+        pytest.param(
+            [(b"vary", b"Origin"), (b"x", b"y"), (b"vary", b"b")],
+            [b"Origin", b"c"],
+            [(b"vary", b"Origin"), (b"x", b"y"), (b"vary", b"b, c")],
+            id="several lines",
+        ),
+        pytest.param([(b"vary", b" , ")], [b"Origin"], [(b"vary", b"Origin")], id="empty"),
+        pytest.param([(b"vary", b"a, ")], [b"Origin"], [(b"vary", b"a, Origin")], id="empty member at the end"),
+    ],
+)
+def test_add_vary(before: list, names: list, after: list) -> None:
+    """Names are merged into the last line, never twice, never beside a star (RFC 9110 12.5.5)."""
+    add_vary(before, *names)
+    assert after == before
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"vary", b"Vary", b"x"]), st.binary(max_size=20))),
+    st.sampled_from([b"Origin", b"accept-encoding"]),
+)
+def test_add_vary_twice_is_once(headers: list, name: bytes) -> None:
+    """Any header bytes: nothing else changes, the name is listed or a star is, and a second call changes nothing."""
+    others = [pair for pair in headers if pair[0].lower() != b"vary"]
+    add_vary(headers, name)
+    once = list(headers)
+    add_vary(headers, name)
+    assert once == headers
+    assert others == [pair for pair in headers if pair[0].lower() != b"vary"]
+    listed = {
+        member.strip(b" \t").lower() for key, value in headers if key.lower() == b"vary" for member in value.split(b",")
+    }
+    assert b"*" in listed or name.lower() in listed

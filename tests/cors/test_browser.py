@@ -1,0 +1,168 @@
+"""The browser's side of Fetch, over random policies and requests: it allows exactly what the policy says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from middlewares.cors import CORSMiddleware
+from middlewares.testing.browser import Browser, browser_allows
+
+HOST = "http://testserver"
+ORIGINS = [
+    "https://a.example",
+    "https://b.example",
+    "https://x.b.example",
+    "http://localhost:3000",
+    "https://c7.example",
+    "null",
+]
+# What a configuration may list, and which of ORIGINS it means.
+ENTRIES = {
+    "https://a.example": {"https://a.example"},
+    "HTTPS://B.example:443": {"https://b.example"},
+    "https://*.b.example": {"https://x.b.example"},
+    "http://localhost:*": {"http://localhost:3000"},
+    "null": {"null"},
+}
+REGEXES = {
+    r"https://c\d\.example": {"https://c7.example"},
+    r"https://.*b\.example": {"https://b.example", "https://x.b.example"},
+    ".*": {*ORIGINS} - {"null"},
+}
+METHODS = ["GET", "HEAD", "POST", "PUT", "put", "PATCH", "patch", "PROPFIND"]
+# Header, and whether it asks for a preflight by its name and value (Fetch, "CORS-safelisted request-header").
+HEADERS = {
+    ("Accept", "text/html"): False,
+    ("Accept", "a" * 129): True,
+    ("Accept", '"\x7f"'): True,
+    ("Accept-Language", "en, de;q=0.5"): False,
+    ("Accept-Language", "<en>"): True,
+    ("Content-Language", "de"): False,
+    ("Content-Type", "text/plain;charset=utf-8"): False,
+    ("Content-Type", "application/json"): True,
+    ("X-A", "1"): True,
+    ("X-B", ""): True,
+    ("Authorization", "Bearer x"): True,
+}
+SAFELISTED_NAMES = {"accept", "accept-language", "content-language", "content-type"}
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> dict[str, Any]:
+    """The keywords of a policy that can be built."""
+    everyone = draw(st.booleans())
+    stars = st.sampled_from(["*", None])
+    return {
+        "allow_origins": "*" if everyone else draw(st.lists(st.sampled_from(sorted(ENTRIES)), unique=True)),
+        "allow_methods": draw(stars) or draw(st.lists(st.sampled_from(METHODS), unique=True)),
+        "allow_headers": draw(stars) or draw(st.lists(st.sampled_from(["X-A", "x-b", "Authorization"]), unique=True)),
+        "allow_credentials": not everyone and draw(st.booleans()),
+        "allow_origin_regex": None if everyone else draw(st.sampled_from([None, *sorted(REGEXES)])),
+        "expose_headers": draw(stars) or draw(st.lists(st.sampled_from(["X-Own", "Server"]), unique=True)),
+        "max_age": draw(st.sampled_from([None, 0, 600])),
+    }
+
+
+@st.composite
+def fetches(draw: st.DrawFn) -> tuple[str, str, dict[str, str], bool]:
+    """Origin, method, headers and credentials of a fetch."""
+    headers = dict(draw(st.lists(st.sampled_from(sorted(HEADERS)), max_size=3)))
+    return draw(st.sampled_from(ORIGINS)), draw(st.sampled_from(METHODS)), headers, draw(st.booleans())
+
+
+def says(policy: dict[str, Any], origin: str, method: str, headers: dict[str, str], credentials: bool) -> bool:
+    """What the keywords mean, told apart from how the middleware does it."""
+    listed = policy["allow_origins"] == "*" or any(origin in ENTRIES[entry] for entry in policy["allow_origins"])
+    if not listed and origin not in REGEXES.get(policy["allow_origin_regex"], ()):
+        return False
+    if credentials and not policy["allow_credentials"]:
+        return False
+    unsafe = [name.lower() for (name, value) in headers.items() if HEADERS[name, value]]
+    method = method.upper() if method == "put" else method
+    if method in {"GET", "HEAD", "POST"} and not unsafe:
+        return True  # no preflight: nothing else is asked
+    if policy["allow_methods"] != "*" and method not in {"PUT" if m == "put" else m for m in policy["allow_methods"]}:
+        return False
+    allowed = {name.lower() for name in policy["allow_headers"]} | SAFELISTED_NAMES
+    return policy["allow_headers"] == "*" or allowed.issuperset(unsafe)
+
+
+async def cached(scope: Any, receive: Any, send: Any) -> None:
+    """A legacy application: cacheable answers, with CORS headers of its own that allow anybody."""
+    own = [
+        (b"Access-Control-Allow-Origin", b"*"),
+        (b"Access-Control-Allow-Credentials", b"true"),
+        (b"Vary", b"Accept-Language"),
+    ]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"cache-control", b"max-age=60"), (b"x-own", b"1"), (b"server", b"s"), *own],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"body"})
+
+
+@settings(max_examples=300)
+@given(policies(), fetches())
+def test_the_browser_allows_what_the_policy_says(
+    policy: dict[str, Any], fetch: tuple[str, str, dict[str, str], bool]
+) -> None:
+    """One fetch with empty caches, through CORS check, preflight, safelists, star and credentials rules of Fetch."""
+    app = CORSMiddleware(cached, **policy)
+    result = anyio.run(browser_allows, app, *fetch)
+    assert says(policy, *fetch) is bool(result), result.reason
+    if result:
+        exposed = policy["expose_headers"]
+        names = {name for name, _ in result.headers}
+        for name in ("X-Own", "Server"):
+            assert (exposed == "*" or name in exposed) is (name.lower().encode() in names)
+
+
+@settings(max_examples=300)
+@given(policies(), fetches())
+def test_explain_agrees_with_the_browser(policy: dict[str, Any], fetch: tuple[str, str, dict[str, str], bool]) -> None:
+    """No reason: the browser allows it, whatever the values; a reason: it refuses, where values ask for a preflight as supposed."""
+    app = CORSMiddleware(cached, **policy)
+    origin, method, headers, credentials = fetch
+    reasons = app.explain(origin, method, list(headers), credentials)
+    supposed = all(
+        HEADERS[pair] is (pair[0] not in {"Accept", "Accept-Language", "Content-Language"}) for pair in headers.items()
+    )
+    allowed = says(policy, *fetch)
+    if supposed:
+        assert allowed is (reasons == [])
+    elif not reasons and not any(HEADERS[pair] for pair in headers.items()):
+        assert allowed
+
+
+@settings(max_examples=150)
+@given(policies(), st.lists(st.one_of(st.none(), fetches()), min_size=2, max_size=8))
+def test_caches_change_nothing(
+    policy: dict[str, Any], visits: list[tuple[str, str, dict[str, str], bool] | None]
+) -> None:
+    """With an HTTP cache that obeys Vary and a preflight cache, no visit (None: a navigation) breaks or opens a later one."""
+
+    async def main() -> None:
+        browser = Browser(CORSMiddleware(cached, **policy), base=HOST)
+        for visit in visits:
+            browser.now += 1.0
+            if visit is None:
+                assert await browser.fetch("/")
+                continue
+            origin, method, headers, credentials = visit
+            result = await browser.fetch(
+                "/",
+                origin=origin,
+                method=method,
+                headers=headers,
+                credentials="include" if credentials else "same-origin",
+            )
+            assert says(policy, *visit) is bool(result), result.reason
+
+    anyio.run(main)

@@ -8,14 +8,13 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from .._http.headers import edit_start, request_values
+from .._http.headers import request_values
 from .._http.problem import problem
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
 from .origins import same_host
-from .policy import CORSPolicy, CORSRules, Preflight, origin_refused
+from .policy import TWO_ORIGINS, Answer, CORSPolicy, CORSRules, Preflight, origin_refused
 
 _logger = logging.getLogger("middlewares.cors")
-_HTTP_START = frozenset({"http.response.start"})
 
 
 class CORSMiddleware:
@@ -108,39 +107,38 @@ class CORSMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application behind the policy of the request's path."""
-        kind = scope["type"]
-        if kind not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
             return
         policy = self._policy or self._rules.at(scope["path"])
-        if policy is None or (kind == "websocket" and not policy.websockets):
+        if policy is None:
             await self._app(scope, receive, send)
             return
-        origins = request_values(scope, b"origin")
-        answer = policy.answer(origins)
-        if answer is policy.refused and policy.asks(origins) and await _allowed_by_function(policy, origins[0], scope):
-            answer = policy.granted(origins[0])
-        if kind == "websocket":
-            if answer is policy.refused and origins and not _is_same_host(scope, origins):
-                _log_refusal(scope, [origin_refused(origins)])
+        origin: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                origin = value if origin is None else TWO_ORIGINS
+        answer = policy.answers.get(origin)
+        if answer is None:
+            answer = await _decided(policy, origin, scope)
+        if origin is not None:
+            if scope["method"] == "OPTIONS" and (methods := request_values(scope, b"access-control-request-method")):
+                await _answer_preflight(policy, scope, send, origin, methods, allowed=answer is not policy.refused)
+                return
+            if answer is policy.refused and _logger.isEnabledFor(logging.DEBUG) and not _is_same_host(scope, origin):
+                _log_refusal(scope, [origin_refused(origin)])
+        await self._app(scope, receive, answer(send))
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = self._rules.at(scope["path"]) if scope["type"] == "websocket" else None
+        # A handshake without Origin comes from no browser, so from no page of another origin.
+        if policy is not None and policy.websockets and (origins := request_values(scope, b"origin")):
+            origin = origins[0] if len(origins) == 1 else TWO_ORIGINS
+            if await _decided(policy, origin, scope) is policy.refused and not _is_same_host(scope, origin):
+                _log_refusal(scope, [origin_refused(origin)])
                 await _deny(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-        elif (
-            origins
-            and scope["method"] == "OPTIONS"
-            and (methods := request_values(scope, b"access-control-request-method"))
-        ):
-            await _answer_preflight(policy, scope, send, origins, methods, allowed=answer is not policy.refused)
-        else:
-            if (
-                answer is policy.refused
-                and origins
-                and _logger.isEnabledFor(logging.DEBUG)
-                and not _is_same_host(scope, origins)
-            ):
-                _log_refusal(scope, [origin_refused(origins)])
-            await self._app(scope, receive, edit_start(send, answer, _HTTP_START))
+                return
+        await self._app(scope, receive, send)
 
     def explain(
         self, origin: str, method: str = "GET", headers: Iterable[str] = (), credentials: bool = False, path: str = "/"
@@ -166,16 +164,20 @@ class CORSMiddleware:
         return policy.explain(origin, method, headers, credentials=credentials)
 
 
-async def _allowed_by_function(policy: CORSPolicy, origin: bytes, scope: Scope) -> bool:
-    verdict: Any = policy.allow_origin_func and policy.allow_origin_func(origin.decode("ascii"), scope)
-    return bool(await verdict if inspect.isawaitable(verdict) else verdict)
+async def _decided(policy: CORSPolicy, origin: bytes | None, scope: Scope) -> Answer:
+    answer = policy.answer(origin)
+    if answer is policy.refused and origin is not None and policy.allow_origin_func and policy.asks(origin):
+        verdict = policy.allow_origin_func(origin.decode("ascii"), scope)
+        if await verdict if inspect.isawaitable(verdict) else verdict:
+            return policy.granted(origin)
+    return answer
 
 
 async def _answer_preflight(
-    policy: CORSPolicy, scope: Scope, send: Send, origins: list[bytes], methods: list[bytes], *, allowed: bool
+    policy: CORSPolicy, scope: Scope, send: Send, origin: bytes, methods: list[bytes], *, allowed: bool
 ) -> None:
     request = Preflight(
-        origins,
+        origin,
         methods,
         request_values(scope, b"access-control-request-headers"),
         request_values(scope, b"access-control-request-private-network"),
@@ -202,9 +204,9 @@ async def _deny(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008, "reason": ""})  # RFC 6455 7.4.1: policy violation
 
 
-def _is_same_host(scope: Scope, origins: list[bytes]) -> bool:
+def _is_same_host(scope: Scope, origin: bytes) -> bool:
     hosts = request_values(scope, b"host")
-    return len(origins) == 1 and len(hosts) == 1 and same_host(origins[0], hosts[0])
+    return len(hosts) == 1 and same_host(origin, hosts[0])
 
 
 def _log_refusal(scope: Scope, reasons: list[str]) -> None:

@@ -2,29 +2,43 @@
 
 Source: WHATWG Fetch, "CORS protocol" (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Synchronous, and without the scope: bytes of headers in, bytes of headers out. What can be rendered before the first
-request is rendered in the constructors.
+Synchronous, and without the scope: what can be rendered before the first request is rendered in the constructors.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, cast
 
-from .._http.headers import Header
+from .._http.headers import Header, edit_start, pairs
 from .._http.lists import is_token, members
 from .._http.paths import checked_prefix, covers
 from .._http.vary import add_vary
+from ..asgi import Message, Send
 from .origins import Origins, is_serialised
 
-Edit: TypeAlias = Callable[[list[Header]], list[Header]]
-"""What the headers of an answer go through: a fresh list in, the list to send out."""
+Answer: TypeAlias = Callable[[Send], Send]
+"""How a request is answered: the `send` that the application gets in place of the server's."""
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
 _ALLOW_CREDENTIALS = b"access-control-allow-credentials"
 _EXPOSE_HEADERS = b"access-control-expose-headers"
-_TOUCHED = frozenset({_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, _EXPOSE_HEADERS, b"vary"})
+_CORS_HEADERS = frozenset(
+    {
+        _ALLOW_ORIGIN,
+        _ALLOW_CREDENTIALS,
+        _EXPOSE_HEADERS,
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-private-network",
+        b"access-control-max-age",
+    }
+)
+_TOUCHED = _CORS_HEADERS | {b"vary"}
+_TOUCHED_LENGTHS = frozenset(map(len, _TOUCHED))
+_HTTP_START = frozenset({"http.response.start"})
 _VARY_ORIGIN = (b"vary", b"Origin")
 # WHATWG Fetch, "forbidden response-header name": no list can expose them.
 _NEVER_EXPOSED = frozenset({b"set-cookie", b"set-cookie2"})
@@ -34,12 +48,14 @@ _SAFELISTED_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
 # WHATWG Fetch, "normalize a method": any other is compared as it is written, so that `patch` is not PATCH.
 _NORMALISED_METHODS = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})
 _FORBIDDEN_METHODS = frozenset({b"CONNECT", b"TRACE", b"TRACK"})
+TWO_ORIGINS = b""
+"""Stands for several Origin lines, which no browser sends: no rule allows it."""
 
 
 class Preflight(NamedTuple):
-    """What a preflight asks, one value for each field line."""
+    """What a preflight asks: its origin, and of the other fields one value for each line."""
 
-    origins: list[bytes]
+    origin: bytes
     methods: list[bytes]
     headers: list[bytes]
     private_network: list[bytes]
@@ -92,42 +108,39 @@ class CORSPolicy:
         self._preflight_constants = _preflight_constants(
             self._methods, self._headers, max_age, private=self._private_network
         )
-        self._answers = {origin: self.granted(origin) for origin in origins.exact}
+        self.refused: Answer = _answer([_VARY_ORIGIN], _without_cors)
         self._anyone = self.granted(b"*")
-        self.refused = _without_cors
+        self.answers: dict[bytes | None, Answer] = {None: self._anyone if origins.any else self.refused}
+        self.answers.update({origin: self.granted(origin) for origin in origins.exact})
 
-    def answer(self, origins: list[bytes]) -> Edit:
-        """What the headers of the answer go through, by the Origin lines of the request; `refused` if no rule allows.
+    def answer(self, origin: bytes | None) -> Answer:
+        """How the request of an origin (None: without one) is answered; `refused` where no rule allows it.
 
-        `allow_origin_func` is left to the caller, who can await it: see `asks`.
+        `answers` has those that need no thought, for a look-up before this call. `allow_origin_func` is left to the
+        caller, who can await it: see `asks`.
         """
         if self.any_origin:
             return self._anyone
-        if len(origins) != 1:  # none, or a forgery: no browser sends two
-            return self.refused
-        origin = origins[0]
-        answer = self._answers.get(origin)
-        if answer is None:
-            answer = self.granted(origin) if self._matches(origin) else self.refused
-        return answer
+        answer = self.answers.get(origin)
+        if answer is None and origin is not None and self._matches(origin):
+            answer = self.granted(origin)
+        return answer or self.refused
 
-    def asks(self, origins: list[bytes]) -> bool:
+    def asks(self, origin: bytes | None) -> bool:
         """Whether `allow_origin_func` has to decide, where `answer` said `refused`."""
-        return (
-            self.allow_origin_func is not None
-            and len(origins) == 1
-            and (origins[0] == b"null" or is_serialised(origins[0]) is not None)
-        )
+        if self.allow_origin_func is None or origin is None:
+            return False
+        return origin == b"null" or is_serialised(origin) is not None
 
-    def granted(self, origin: bytes) -> Edit:
-        """What the headers of an answer to an allowed origin go through."""
+    def granted(self, origin: bytes) -> Answer:
+        """How the request of an allowed origin is answered."""
         return _with_cors(
             self._permission(origin), self._expose, vary=not self.any_origin, credentials=self._credentials
         )
 
     def preflight(self, request: Preflight, *, allowed: bool) -> tuple[list[Header], list[str]]:
         """The headers of the answer to a preflight, and the reasons why it is refused (none: accepted)."""
-        reasons = [] if allowed else [origin_refused(request.origins)]
+        reasons = [] if allowed else [origin_refused(request.origin)]
         method = request.methods[0] if len(request.methods) == 1 else b", ".join(request.methods)
         reasons += self._method_refused(method)
         names = [name.lower() for name in members(request.headers)]
@@ -138,7 +151,7 @@ class CORSPolicy:
         constants = list(self._preflight_constants)
         if reasons:
             return [constants[-1]], reasons
-        headers = list(self._permission(request.origins[0]))
+        headers = list(self._permission(request.origin))
         # Mirrored, not `*`: a browser takes the star literally with credentials, and never for Authorization.
         if b"*" in self._methods:
             headers.append((b"access-control-allow-methods", method))
@@ -151,9 +164,9 @@ class CORSPolicy:
     def explain(self, origin: str, method: str, headers: Iterable[str], *, credentials: bool) -> list[str]:
         """Why a browser would refuse this fetch, in words; empty if it would not. See `CORSMiddleware.explain`."""
         reasons: list[str] = []
-        origins = [origin.encode("utf-8", "surrogatepass")]
-        if self.answer(origins) is self.refused:
-            reasons.append("depends on allow_origin_func" if self.asks(origins) else origin_refused(origins))
+        page = origin.encode("utf-8", "surrogatepass")
+        if self.answer(page) is self.refused:
+            reasons.append("depends on allow_origin_func" if self.asks(page) else origin_refused(page))
         if credentials and not self._credentials:
             reasons.append("credentials are not allowed: allow_credentials is False")
         verb = _normalised(method.encode("utf-8", "surrogatepass"))
@@ -206,7 +219,7 @@ class CORSRules:
         TypeError, ValueError, re.error: as `CORSPolicy`; of an override, the message names its prefix.
     """
 
-    def __init__(self, overrides: Mapping[str, Mapping[str, Any] | None] | None, **keywords: Any) -> None:
+    def __init__(self, overrides: Any, **keywords: Any) -> None:
         # Collections are read once: they may be iterators, and every override starts from them.
         outer: dict[str, Any] = {
             name: collected(name, value) if name in _COLLECTIONS else value for name, value in keywords.items()
@@ -217,7 +230,8 @@ class CORSRules:
             return
         if not isinstance(overrides, Mapping):
             raise TypeError(f"overrides must be a mapping of path prefixes to keywords, or None (got {overrides!r})")
-        policies = {_prefix(prefix): _override(prefix, outer, own) for prefix, own in overrides.items()}
+        given = cast("Mapping[str, Any]", overrides)
+        policies = {_prefix(prefix): _override(prefix, outer, own) for prefix, own in given.items()}
         self.overrides = tuple(sorted(policies.items(), key=lambda item: len(item[0]), reverse=True))
 
     def at(self, path: str) -> CORSPolicy | None:
@@ -231,7 +245,7 @@ class CORSRules:
 _COLLECTIONS = frozenset({"allow_origins", "allow_methods", "allow_headers", "expose_headers"})
 
 
-def collected(keyword: str, value: object) -> tuple[str, ...]:
+def collected(keyword: str, value: Any) -> tuple[str, ...]:
     """The members of a collection of `str`, which may be an iterator; the one plain string is `"*"`."""
     if value == "*":
         return ("*",)
@@ -239,20 +253,21 @@ def collected(keyword: str, value: object) -> tuple[str, ...]:
         raise TypeError(f"{keyword} must be a collection of str, or '*'; write [{value!r}] (got {value!r})")
     if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
         raise TypeError(f"{keyword} must be a collection of str, or '*' (got {value!r})")
-    return tuple(value)
+    return tuple(cast("Iterable[str]", value))
 
 
-def _prefix(prefix: object) -> str:
+def _prefix(prefix: Any) -> str:
     if not isinstance(prefix, str):
         raise TypeError(f"overrides must have path prefixes as keys (got {prefix!r})")
     return checked_prefix("overrides", prefix)
 
 
-def _override(prefix: str, outer: dict[str, Any], own: Mapping[str, Any] | None) -> CORSPolicy | None:
-    if own is None:
+def _override(prefix: str, outer: dict[str, Any], override: Any) -> CORSPolicy | None:
+    if override is None:
         return None
-    if not isinstance(own, Mapping):
-        raise TypeError(f"overrides[{prefix!r}] must be a mapping of keywords, or None for no CORS (got {own!r})")
+    if not isinstance(override, Mapping):
+        raise TypeError(f"overrides[{prefix!r}] must be a mapping of keywords, or None for no CORS (got {override!r})")
+    own = cast("Mapping[str, Any]", override)
     unknown = own.keys() - outer.keys()
     if unknown:
         raise TypeError(
@@ -264,9 +279,11 @@ def _override(prefix: str, outer: dict[str, Any], own: Mapping[str, Any] | None)
         raise type(wrong)(f"overrides[{prefix!r}]: {wrong}") from wrong
 
 
-def _compiled(regex: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
-    if regex is None or (isinstance(regex, re.Pattern) and isinstance(regex.pattern, str)):
-        return regex
+def _compiled(regex: Any) -> re.Pattern[str] | None:
+    if regex is None:
+        return None
+    if isinstance(getattr(regex, "pattern", None), str):
+        return cast("re.Pattern[str]", regex)
     if not isinstance(regex, str):
         raise TypeError(f"allow_origin_regex must be a str or a compiled pattern of str, or None (got {regex!r})")
     try:
@@ -290,6 +307,7 @@ def _names(keyword: str, names: Iterable[str]) -> list[bytes]:
 
 def _tokens(keyword: str, what: str, values: Iterable[str]) -> list[bytes]:
     tokens: list[bytes] = []
+    value: Any
     for value in collected(keyword, values):
         if not isinstance(value, str):
             raise TypeError(f"{keyword} must hold each {what} as str (got {value!r})")
@@ -321,8 +339,40 @@ def _preflight_constants(
     return tuple(constants)
 
 
-def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, vary: bool, credentials: bool) -> Edit:
-    """The edit for an allowed origin: our permission in place of the application's, Expose-Headers and Vary merged."""
+def _answer(ready: list[Header], merged: Callable[[list[Header]], list[Header]]) -> Answer:
+    """`ready` behind the application's headers; where these have some of CORS or Vary, what `merged` makes of them.
+
+    This runs for every response. The usual case, a list of exact pairs, is told and answered in one pass without
+    another call, which is what keeps this layer cheap.
+    """
+
+    def answer(send: Send) -> Send:
+        def send_answered(message: Message) -> Awaitable[None]:  # hands the inner awaitable on
+            if message["type"] == "http.response.start":
+                message = {**message}
+                headers = message.get("headers")
+                if headers.__class__ is list:
+                    for pair in headers:
+                        if pair.__class__ is not tuple:
+                            break
+                        name, value = pair
+                        if name.__class__ is not bytes or value.__class__ is not bytes:
+                            break
+                        if len(name) in _TOUCHED_LENGTHS and name.lower() in _TOUCHED:
+                            break
+                    else:
+                        message["headers"] = headers + ready
+                        return send(message)
+                message["headers"] = merged(pairs(headers))
+            return send(message)
+
+        return send_answered
+
+    return answer
+
+
+def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, vary: bool, credentials: bool) -> Answer:
+    """For an allowed origin: our permission in place of the application's; Expose-Headers and Vary merged."""
     # A browser takes `*` literally when credentials are included: the names of the response do what the star says.
     by_name = credentials and b"*" in expose
     if by_name:
@@ -351,32 +401,25 @@ def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, var
             add_vary(kept, b"Origin")
         return kept
 
-    def edit(headers: list[Header]) -> list[Header]:
-        for name, _ in headers:
-            if name.lower() in _TOUCHED:
-                return merged(headers)
-        headers += ready
-        return headers
-
-    return merged if by_name else edit
+    return partial(edit_start, edit=merged, starts=_HTTP_START) if by_name else _answer(ready, merged)
 
 
 def _without_cors(headers: list[Header]) -> list[Header]:
-    """The edit for a refused origin, or none: no CORS header is left, and caches are told that another gets one."""
-    headers = [pair for pair in headers if not pair[0].lower().startswith(b"access-control-")]
-    add_vary(headers, b"Origin")
-    return headers
+    """For a refused origin, or none: no CORS header is left, and caches are told that another origin may get some."""
+    kept = [pair for pair in headers if pair[0].lower() not in _CORS_HEADERS]
+    add_vary(kept, b"Origin")
+    return kept
 
 
-def origin_refused(origins: list[bytes]) -> str:
-    """Why no rule allows these Origin lines, in words for the log and for `explain`."""
-    if len(origins) != 1:
-        return "two Origin headers, which no browser sends"
-    if origins[0] == b"null":
+def origin_refused(origin: bytes) -> str:
+    """Why no rule allows an origin, in words for the log and for `explain`."""
+    if origin == TWO_ORIGINS:
+        return "no origin, or two, which no browser sends"
+    if origin == b"null":
         return "origin 'null' is not allowed: any sandboxed frame has it, so only its own entry in allow_origins does"
-    if is_serialised(origins[0]) is None:
-        return f"{_shown(origins[0])} is no origin"
-    return f"origin {_shown(origins[0])} is not allowed"
+    if is_serialised(origin) is None:
+        return f"{_shown(origin)} is no origin"
+    return f"origin {_shown(origin)} is not allowed"
 
 
 def _shown(value: bytes) -> str:

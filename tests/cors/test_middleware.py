@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,18 +87,25 @@ def test_other_messages_are_the_same_objects() -> None:
 
 @pytest.mark.parametrize("scope", [{"type": "lifespan"}, {"type": "unknown"}])
 def test_other_scopes_pass(scope: Any) -> None:
-    """Lifespan and unknown scopes reach the application with the very same objects, and exceptions come back."""
+    """Lifespan and unknown scopes reach the application with the very same objects, and its exceptions come back."""
     seen: list[Any] = []
 
     async def app(*args: Any) -> None:
-        seen.extend(args)
-        raise LookupError
+        seen[:] = args
+        if "broken" in scope:
+            raise LookupError
 
     recorder = Recorder(scope)
     receive, send = recorder.receive, recorder.send
-    with pytest.raises(LookupError):
-        CORSMiddleware(app, allow_origins=[A]).__call__(scope, receive, send).send(None)
+
+    async def served(_scope: Any, _receive: Any, _send: Any) -> None:
+        await CORSMiddleware(app, allow_origins=[A])(scope, receive, send)
+
+    run(served, scope)
     assert all(one is other for one, other in zip((scope, receive, send), seen, strict=True))
+    scope["broken"] = True
+    with pytest.raises(LookupError):
+        run(served, scope)
 
 
 def test_preflight_never_calls_the_application() -> None:
@@ -161,7 +169,7 @@ class _AsyncObject:
         pytest.param(lambda origin, scope: "yes" if origin == A else "", id="truthy"),
         pytest.param(_coroutine, id="async"),
         pytest.param(_AsyncObject(), id="object"),
-        pytest.param(lambda origin, scope: _coroutine(origin, scope), id="returns an awaitable"),
+        pytest.param(partial(_coroutine), id="returns an awaitable"),
     ],
 )
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -309,3 +317,41 @@ def test_asgi_2_application() -> None:
     app = CORSMiddleware(app=HelloWorld, allow_origins="*")
     assert HelloWorld is app.app
     assert [b"*"] == header(run(app, http_scope())[0], ACAO)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(((b"a", b"1"), (b"Vary", b"b")), id="tuple"),
+        pytest.param([[b"a", b"1"], [b"Vary", b"b"]], id="lists as pairs"),
+        pytest.param([(b"a", bytearray(b"1")), (b"Vary", b"b")], id="value bytes-like"),
+        pytest.param([(bytearray(b"a"), b"1"), (b"Vary", b"b")], id="name bytes-like"),
+        pytest.param([(b"a", b"1"), (b"Vary", b"b")], id="exact"),
+    ],
+)
+@pytest.mark.parametrize("origin", [ORIGIN, FOREIGN])
+def test_whatever_headers_an_application_gives(headers: Any, origin: tuple[bytes, bytes]) -> None:
+    """Frameworks send tuples, lists and bytearrays: out goes a list of pairs of bytes, and theirs stays as it was."""
+    before = repr(headers)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    [start] = run(CORSMiddleware(app, allow_origins=[A]), http_scope(headers=[origin]))
+    added = [(ACAO, A.encode())] if origin is ORIGIN else []
+    assert [(b"a", b"1"), (b"Vary", b"b, Origin"), *added] == start["headers"]
+    assert {list, tuple, bytes} == {type(start["headers"]), *map(type, start["headers"])} | {
+        type(x) for pair in start["headers"] for x in pair
+    }
+    assert before == repr(headers)
+
+
+def test_headers_may_be_missing_or_an_iterator() -> None:
+    """A start without headers gets ours; those of an iterator are read once (Sanic)."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.start", "status": 200, "headers": (pair for pair in [(b"a", b"1")])})
+
+    sent = run(CORSMiddleware(app, allow_origins="*"), http_scope())
+    assert [[(ACAO, b"*")], [(b"a", b"1"), (ACAO, b"*")]] == [start["headers"] for start in sent]

@@ -1,0 +1,42 @@
+"""Scopes that a layer changes for the layers inside of it, and what those write into them for the layers outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..asgi import Message, Scope, Send
+from .headers import RESPONSE_STARTS
+
+
+def share_routing(inner: Scope, outer: Scope) -> None:
+    """Copy what routers have written into `inner`, a changed copy of `outer`, back to `outer`.
+
+    A layer that hands a copy of the scope on hides from those outside which route was matched, which logs, metrics and
+    traces are named after (trace names by path alone are without end). Call it as the response starts, and again when
+    the application has returned or raised.
+
+    The keys are those of Starlette (`route`: set by FastAPI, `path_params`, `endpoint`), Litestar (`path_template`) and
+    FastAPI (`fastapi`), each as the innermost router left it.
+    """
+    # Written out: this runs twice for each request, and a loop takes twice as long.
+    if "route" in inner:
+        outer["route"] = inner["route"]
+    if "path_params" in inner:
+        outer["path_params"] = inner["path_params"]
+    if "endpoint" in inner:
+        outer["endpoint"] = inner["endpoint"]
+    if "path_template" in inner:
+        outer["path_template"] = inner["path_template"]
+    if "fastapi" in inner:
+        outer["fastapi"] = inner["fastapi"]
+
+
+def share_routing_at_start(send: Send, inner: Scope, outer: Scope) -> Send:
+    """A `send` that does `share_routing` as the response starts, for layers that have nothing else to do there."""
+
+    def send_sharing(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
+        if message["type"] in RESPONSE_STARTS:
+            share_routing(inner, outer)
+        return send(message)
+
+    return send_sharing

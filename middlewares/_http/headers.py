@@ -41,7 +41,8 @@ def pairs(headers: Iterable[Any] | None) -> list[Header]:
 
 
 def _exact(headers: list[Any]) -> list[Header]:
-    return [(bytes(name), bytes(value)) for name, value in headers]
+    # Through memoryview: bytes(5) would be five NUL bytes.
+    return [(bytes(memoryview(name)), bytes(memoryview(value))) for name, value in headers]
 
 
 def edit_start(

@@ -92,3 +92,10 @@ def test_edit_start_gives_exact_types() -> None:
     [start] = run(app, http_scope())
     assert {"type": "http.response.start", "status": 204, "headers": []} == start
     assert type(start) is dict
+
+
+@pytest.mark.parametrize("pair", [(b"content-length", 5), ("a", b"1"), (b"a", "1"), (None, b"1")])
+def test_pairs_of_other_types(pair: object) -> None:
+    """What is no bytes is a TypeError, and never a value that somebody made up."""
+    with pytest.raises(TypeError):
+        pairs([pair])

@@ -32,10 +32,10 @@ def pairs(headers: Iterable[Any] | None) -> list[Header]:
         return []
     fresh: list[Any] = [*headers]
     for pair in fresh:
-        if type(pair) is not tuple:
+        if pair.__class__ is not tuple:
             return _exact(fresh)
         name, value = pair
-        if type(name) is not bytes or type(value) is not bytes:
+        if name.__class__ is not bytes or value.__class__ is not bytes:
             return _exact(fresh)
     return fresh
 
@@ -57,7 +57,7 @@ def edit_start(
 
     def send_edited(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
         if message["type"] in starts:
-            message = dict(message)
+            message = {**message}
             message["headers"] = edit(pairs(message.get("headers")))
         return send(message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ..asgi import Scope
 
@@ -47,7 +47,7 @@ def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
         prefix = checked_prefix(keyword, condition)
         return lambda scope: covers(prefix, scope["path"])
     if isinstance(condition, re.Pattern):
-        if not isinstance(condition.pattern, str):
+        if not isinstance(cast("re.Pattern[Any]", condition).pattern, str):
             raise TypeError(f"{keyword} must hold patterns of str, as paths are str (got {condition!r})")
         search = condition.search
         return lambda scope: search(scope["path"]) is not None

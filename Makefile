@@ -55,7 +55,9 @@ check: $(DEV) ## Lint, format, types, and the import of each room; fast, without
 	done
 
 docs: $(DEV) ## Build the documentation into site/; a warning is an error
-	$(BIN)/zensical build --strict --clean
+	@mkdir -p build
+	@$(BIN)/zensical build --strict --clean >build/docs.log 2>&1; code=$$?; cat build/docs.log; exit $$code
+	@! grep -q '^griffe:' build/docs.log  # which --strict does not count
 
 bench: $(DEV) ## Measure the rooms against their peers, in one interleaved run
 	$(BIN)/python -m benchmarks $(ARGS)

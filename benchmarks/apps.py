@@ -9,6 +9,7 @@ from middlewares.testing import http_scope
 from .harness import App
 
 ORIGIN = b"https://app.example"
+REQUEST_ID = b"5f3c8a90e1d24b7fa6c05d9e83b1f472"
 BODY = b'{"id": 4711, "name": "a realistic answer", "tags": ["small", "json", "hundred bytes"], "next": null}'
 
 _HOST = (b"host", b"api.example")
@@ -25,9 +26,7 @@ _COOKIE = (b"cookie", b"session=eyJ1c2VyIjogNDcxMX0.aSRb1g.Zk1oXn0bqWm0XG8E2oHjJ
 _COMMON = [_HOST, _USER_AGENT, (b"accept", b"application/json"), _LANGUAGE, _ENCODING, _REFERER]
 CROSS_ORIGIN = http_scope("GET", "/orders/4711", [*_COMMON, _ORIGIN, _CONNECTION, _COOKIE, *_FETCH])
 SAME_ORIGIN = http_scope("GET", "/orders/4711", [*_COMMON, _CONNECTION, _COOKIE, *_FETCH, (b"priority", b"u=4")])
-WITH_ID = http_scope(
-    "GET", "/orders/4711", [*_COMMON, _CONNECTION, _COOKIE, *_FETCH, (b"x-request-id", b"5f3c" * 8)]
-)
+WITH_ID = http_scope("GET", "/orders/4711", [*_COMMON, _CONNECTION, _COOKIE, *_FETCH, (b"x-request-id", REQUEST_ID)])
 PREFLIGHT = http_scope(
     "OPTIONS",
     "/orders/4711",
@@ -40,7 +39,7 @@ PREFLIGHT = http_scope(
 )
 
 
-async def bare(scope: Any, receive: Any, send: Any) -> None:
+async def bare(_scope: Any, _receive: Any, send: Any) -> None:
     """The application of every series: 100 bytes of JSON."""
     length = b"%d" % len(BODY)
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
@@ -48,17 +47,17 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": BODY, "more_body": False})
 
 
-async def failing(scope: Any, receive: Any, send: Any) -> None:
+async def failing(_scope: Any, _receive: Any, _send: Any) -> None:
     """An application that raises before it answers."""
     raise ZeroDivisionError
 
 
-async def silent(scope: Any, receive: Any, send: Any) -> None:
-    """What an answer costs that a layer makes itself is measured over this."""
+async def silent(_scope: Any, _receive: Any, _send: Any) -> None:
+    """No answer at all: what the whole of an answer is measured over, where the layer itself makes it."""
 
 
 def pass_through(app: App, layers: int = 1) -> App:
-    """Layers that look at the type of each message, as any middleware must, and do nothing."""
+    """`app` behind layers that wrap `send`, as any that adds a header must, and hand everything on."""
     return app if layers == 0 else pass_through(_passing(app), layers - 1)
 
 

@@ -21,14 +21,23 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from middlewares import wrap
 
 CURLS = """\
-curl -i localhost:{port}/hello -H 'Origin: https://app.example'              # allowed: CORS headers, X-Request-ID
-curl -i localhost:{port}/hello -H 'Origin: https://evil.example'             # refused: the browser keeps the answer
-curl -i localhost:{port}/hello -X OPTIONS -H 'Origin: https://app.example' \\
-     -H 'Access-Control-Request-Method: PUT'                           # a preflight
-curl -i localhost:{port}/boom -H 'Origin: https://app.example'               # a 500 that the page may read
-curl -i localhost:{port}/legacy/report -H 'Origin: https://app.example'      # Flask's own "*" replaced by the policy
-curl -i localhost:{port}/hello -H 'X-Request-ID: order-7'                    # an id from outside, adopted
-curl -N localhost:{port}/stream                                        # passes piece by piece
+# a page of an allowed origin: CORS headers and X-Request-ID
+curl -i localhost:{port}/hello -H 'Origin: https://app.example'
+# a foreign page: without CORS headers, its browser keeps the answer from it
+curl -i localhost:{port}/hello -H 'Origin: https://evil.example'
+# a preflight
+curl -i localhost:{port}/hello -X OPTIONS -H 'Origin: https://app.example' -H 'Access-Control-Request-Method: PUT'
+# an unhandled exception: a 500 that the page may read
+curl -i localhost:{port}/boom -H 'Origin: https://app.example'
+# the legacy application: its own "Access-Control-Allow-Origin: *" is replaced by the policy
+curl -i localhost:{port}/legacy/report -H 'Origin: https://app.example'
+# an id from outside, adopted
+curl -i localhost:{port}/legacy/ -H 'X-Request-ID: order-7'
+# a WebSocket of a foreign page: refused
+curl -i localhost:{port}/ws -H 'Origin: https://evil.example' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\
+  -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=='
+# a stream: passes piece by piece
+curl -N localhost:{port}/stream
 """
 
 # ---- a modern application

@@ -70,7 +70,7 @@ def single_callable(app: AnyASGIApp) -> ASGIApp:
     Raises:
         TypeError: `app` cannot be called, or not in one of these ways (a WSGI application, an endpoint, ...).
     """
-    return _DoubleCallable(app) if _is_double_callable(app) else cast(ASGIApp, app)
+    return _DoubleCallable(app) if _is_double_callable(app) else cast("ASGIApp", app)
 
 
 def _is_double_callable(app: Any) -> bool:
@@ -91,7 +91,11 @@ def _is_double_callable(app: Any) -> bool:
         return inspect.isclass(app) and _takes(signature, 1) and not hasattr(app, "__await__")
     if _takes(signature, 1) and not _is_async(app):
         return True
-    way_out = "a2wsgi.WSGIMiddleware makes ASGI of a WSGI application" if _takes(signature, 2) else "see single_callable"
+    way_out = (
+        "a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application"
+        if _takes(signature, 2)
+        else "set its attribute _asgi_single_callable = True if the signature misleads"
+    )
     raise TypeError(
         f"app must be an ASGI application, which is called with (scope, receive, send) "
         f"(got {app!r}, which takes {signature}; {way_out})"

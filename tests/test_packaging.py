@@ -122,6 +122,11 @@ def test_each_name_works_alone(python, tmp_path, name):
     assert _import(python, code, cwd=tmp_path) == str([f"{name}.{room}.middleware" for room in ROOMS.values()])
 
 
+def test_version(python, tmp_path):
+    """The version is the same in the package and in its metadata."""
+    assert _import(python, "import middlewares; print(middlewares.__version__)", cwd=tmp_path) == VERSION
+
+
 def test_second_name_beside_a_folder_of_the_application(python, tmp_path):
     """In an application with a folder `middlewares` of its own, `asgi_middlewares` is ours, and `middlewares` theirs."""
     (tmp_path / "middlewares").mkdir()

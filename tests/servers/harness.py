@@ -17,7 +17,7 @@ from typing import IO
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # on a busy machine; a server that works needs about one
-STOP_SECONDS = 10
+STOP_SECONDS = LOG_SECONDS = 10
 
 # `{app}` is "module:name", `{port}` a free port; all are run with the interpreter of the tests, from the project's root.
 SERVERS = {
@@ -49,6 +49,15 @@ class Server:
             self._log.seek(0)
             return self._log.read().decode(errors="replace")
         return self._whole_log
+
+    def logs(self, text: str) -> bool:
+        """Whether it writes `text`, which it may do after it has answered."""
+        deadline = time.monotonic() + LOG_SECONDS
+        while text not in self.log():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
 
 @contextmanager

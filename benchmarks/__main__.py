@@ -1,0 +1,67 @@
+"""The command `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from .report import Table, load, machine
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the parts asked for, and print their tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="What our rooms cost, beside their peers. Takes less than a minute, best on an idle machine.",
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=250, help="interleaved rounds, 2 or more (default: %(default)s)")
+    parser.add_argument(
+        "--requests", type=int, default=100, help="requests of each layer a round (default: %(default)s)"
+    )
+    parser.add_argument("--starts", type=int, default=10, help="interpreters for each import (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(arguments)
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)} (there are {', '.join(PARTS)})")
+    if options.rounds < 2 or options.requests < 1 or options.starts < 1:
+        parser.error("--rounds must be 2 or more, --requests and --starts 1 or more")
+
+    parts: dict[str, list[Table]] = {}
+    facts = machine()
+    if not options.json:
+        print("Process CPU time at the quietest of many short interleaved rounds.")
+        print(*(f"{name}: {value}" for name, value in facts.items()), sep="\n")
+    for part in options.parts or PARTS:
+        parts[part] = PARTS[part](options)
+        if not options.json:
+            print("", *(f"{table}\n" for table in parts[part]), sep="\n")
+    facts["load at the end"] = load()
+    if options.json:
+        shown = {part: [dataclasses.asdict(table) for table in tables] for part, tables in parts.items()}
+        print(json.dumps({"machine": facts, "parts": shown}, indent=2))
+    else:
+        print(f"load at the end: {facts['load at the end']}")
+
+
+def _rooms(options: argparse.Namespace) -> list[Table]:
+    from . import rooms
+
+    return rooms.tables(rounds=options.rounds, requests=options.requests)
+
+
+def _imports(options: argparse.Namespace) -> list[Table]:
+    from . import imports
+
+    return imports.tables(starts=options.starts)
+
+
+PARTS = {"rooms": _rooms, "import": _imports}
+"""The parts by name. They are imported when asked for: each may need peers of its own."""
+
+
+if __name__ == "__main__":
+    main()

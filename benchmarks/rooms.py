@@ -1,0 +1,64 @@
+"""The part `rooms`: the cost of a request through each layer, over the bare application."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import importlib.util
+from typing import Any
+
+from .harness import Cost, LoopFactory, measure, verdict
+from .layers import SCENARIOS, Layer
+from .report import Table, judged
+
+
+def loops() -> dict[str, LoopFactory]:
+    """The event loops of this machine, by name."""
+    found: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
+    if importlib.util.find_spec("uvloop"):
+        import uvloop
+
+        found["uvloop"] = uvloop.new_event_loop
+    return found
+
+
+def tables(*, rounds: int, requests: int) -> list[Table]:
+    """One table for each loop and scenario; the scenarios of a loop are measured in one interleaved run.
+
+    Raises:
+        RuntimeError: A layer does not do its work: what it costs would say nothing.
+    """
+    for scenario in SCENARIOS:
+        for layer in scenario.layers:
+            if not layer.check(layer.wrap, copy.deepcopy(scenario.scope)):
+                raise RuntimeError(f"{layer.name} does not do its work, so it is not timed: {scenario.title}")
+    series = [
+        (app, scenario.scope)
+        for scenario in SCENARIOS
+        for app in (scenario.bare, *(layer.wrap(scenario.bare) for layer in scenario.layers))
+    ]
+    found: list[Table] = []
+    for loop, factory in loops().items():
+        times = iter(measure(series, factory, rounds=rounds, requests=requests))
+        for scenario in SCENARIOS:
+            bare = next(times)
+            costs = {layer.name: Cost.over(bare, next(times)) for layer in scenario.layers}
+            found.append(
+                Table(
+                    title=f"{scenario.title}, {loop} (bare: {min(bare):,.0f} ns)",
+                    columns=["layer", "ns over bare", "± %", "of", "ratio", "must", "aim", ""],
+                    rows=[_row(layer, costs) for layer in scenario.layers],
+                    note=verdict(list(costs.values())),
+                )
+            )
+    return found
+
+
+def _row(layer: Layer, costs: dict[str, Cost]) -> list[Any]:
+    cost = costs[layer.name]
+    row = [layer.name, round(cost.ns), round(100 * cost.drift)]
+    if layer.goal is None:
+        return row
+    ratio = cost.ns / costs[layer.goal.peer].ns
+    must, aim = layer.goal.must, layer.goal.aim
+    return [*row, layer.goal.peer, round(ratio, 3), must, aim, judged(ratio, must, aim)]

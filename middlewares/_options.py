@@ -1,0 +1,55 @@
+"""The keywords of `wrap`: its order, and the options of each room as types.
+
+A room joins `wrap` with a row in `ORDER`, a parameter there, and a `TypedDict` here that repeats the keywords of its
+constructor; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeAlias, TypedDict
+
+from .asgi import Scope
+
+ORDER = {"request_id": "RequestIDMiddleware", "cors": "CORSMiddleware", "server_errors": "ServerErrorMiddleware"}
+"""Parameter of `wrap` -> class, outermost first."""
+
+_Answer: TypeAlias = tuple[int, Iterable[tuple[bytes, bytes]], bytes]
+
+
+class RequestIDOptions(TypedDict, total=False):
+    """What `RequestIDMiddleware` takes beside the application."""
+
+    header_name: str | Iterable[str]
+    response_header: str | None
+    generator: str | Callable[[], object]
+    validator: Callable[[str], bool] | re.Pattern[str] | None
+    transformer: Callable[[str], str] | None
+    trust_incoming: bool | Callable[[Scope], bool] | Iterable[str]
+    update_request_header: bool
+    trace_context: bool
+    exception_note: bool
+
+
+class CORSOptions(TypedDict, total=False):
+    """What `CORSMiddleware` takes beside the application."""
+
+    allow_origins: Iterable[str]
+    allow_methods: Iterable[str]
+    allow_headers: Iterable[str]
+    allow_credentials: bool
+    allow_origin_regex: str | re.Pattern[str] | None
+    allow_private_network: bool
+    expose_headers: Iterable[str]
+    max_age: int | None
+    allow_origin_func: Callable[[str, Scope], bool | Awaitable[bool]] | None
+    websockets: bool
+    overrides: Mapping[str, Mapping[str, Any] | None] | None
+
+
+class ServerErrorOptions(TypedDict, total=False):
+    """What `ServerErrorMiddleware` takes beside the application."""
+
+    debug: bool
+    handler: Callable[[Scope, Exception], _Answer | Awaitable[_Answer]] | None

@@ -1,0 +1,171 @@
+"""The ASGI shell of request ids: finds the id of a request, and hands it to everyone who wants to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from .._http.headers import RESPONSE_STARTS, Header, pairs, request_values
+from .._http.scope import share_routing, share_routing_at_start
+from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
+from .context import outbound_var, request_id_var
+from .policy import FIRST_NAME, RequestIDPolicy, with_pair
+from .trace import Trace, continued_trace, new_trace
+
+# How a layer inside knows that one outside of it has decided. `state["request_id"]` cannot tell: a server that hands the
+# same state out twice, or an application that forgot one in it, would give one request the id of another. So the
+# scope itself says so, and only while the outer layer runs.
+_MARK = "middlewares.request_id"
+_UNDECIDED: tuple[str | None, Trace | None] = (None, None)
+
+
+class RequestIDMiddleware:
+    """One id for each request: adopted if it is safe and trusted, else new; in response, scope, logs, outgoing calls.
+
+    Functions that you give (`generator`, `validator`, `transformer`, `trust_incoming`) are plain ones and run in the
+    event loop. What they raise breaks no request: it is logged once, at ERROR, and counts as an unsafe id, or as no.
+
+    Args:
+        app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
+        header_name: The header of the request, or several that are looked up in order: the first that the request has
+            decides. The first is the name for response, rewritten request and outgoing calls. Default: `"X-Request-ID"`.
+        response_header: Another name for the response's header. None sends none. Default: the first `header_name`.
+        generator: What new ids are: `"hex"` (32 digits, 128 random bits), `"uuid4"`, `"uuid7"`, `"ulid"` (these two
+            sort by time, and tell it), or a callable without arguments. Its result goes through `str()`; if that is not
+            safe (see `validator`), a hex id takes its place. Default: `"hex"`.
+        validator: Which ids of clients are adopted, beyond the rule that always holds: 1 to 128 characters of
+            `A-Z a-z 0-9 . _ : = + / @ ~ -`, the first a letter or digit. A callable `(id) -> bool`, or a compiled
+            pattern that has to match all of it. None: the rule is enough. Default: None.
+        transformer: A callable `(id) -> id` for adopted and new ids, whose result has to be safe, too. None leaves ids
+            as they are. Default: None.
+        trust_incoming: Whose ids, and trace context, are believed: True everyone's, False nobody's, a callable
+            `(scope) -> bool`, or a list of networks (`["10.0.0.0/8"]`) that the peer must be in: your proxies. With
+            True a client chooses the ids in your logs, and can use one twice. Default: True.
+        update_request_header: Whether the application sees the id as the one header of the request. False leaves the
+            request as it came, with unchecked values. Default: True.
+        trace_context: Whether to carry W3C Trace Context on: `state["trace"]`, and `traceparent` and `tracestate` in
+            `outbound_headers`. Default: False.
+        exception_note: Whether an exception that passes gets the note `request_id=…` (PEP 678). Default: False.
+
+    Raises:
+        TypeError: A keyword has a value of the wrong type.
+        ValueError: A name that HTTP does not allow, an unknown generator, or a network that is none.
+
+    Source: RFC 9110 5 (names and values), RFC 9562 (UUIDs), https://www.w3.org/TR/trace-context-2/.
+    """
+
+    asgi_order: ClassVar[OrderRules] = {
+        "kinds": ("request-id",),
+        "outside": {
+            "log": "what that layer logs before this one runs has no id, or the id of the request before",
+            "errors": "the 500 of that layer goes out without the request id header",
+        },
+    }
+
+    def __init__(
+        self,
+        app: AnyASGIApp,
+        *,
+        header_name: str | Iterable[str] = "X-Request-ID",
+        response_header: str | None = FIRST_NAME,
+        generator: str | Callable[[], object] = "hex",
+        validator: Callable[[str], bool] | re.Pattern[str] | None = None,
+        transformer: Callable[[str], str] | None = None,
+        trust_incoming: bool | Callable[[Scope], bool] | Iterable[str] = True,
+        update_request_header: bool = True,
+        trace_context: bool = False,
+        exception_note: bool = False,
+    ) -> None:
+        self.app = app
+        self._app = single_callable(app)
+        self._policy = RequestIDPolicy(
+            header_name=header_name,
+            response_header=response_header,
+            generator=generator,
+            validator=validator,
+            transformer=transformer,
+            trust_incoming=trust_incoming,
+        )
+        self._update_request_header = _checked_bool("update_request_header", update_request_header)
+        self._trace_context = _checked_bool("trace_context", trace_context)
+        self._exception_note = _checked_bool("exception_note", exception_note)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application with an id for its request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        policy = self._policy
+        headers = scope["headers"]
+        names = policy.names
+        found: list[Header] = []
+        for name, value in headers:
+            if name in names:
+                found.append((name, value))
+        trusted = bool(found or self._trace_context) and policy.trusts(scope)
+        decided = scope.get(_MARK)
+        request_id, trace = decided or _UNDECIDED
+        if request_id is None:
+            request_id = (trusted and policy.adopted(found)) or policy.new()
+        state = scope.get("state")
+        if state is None:
+            state = scope["state"] = {}
+        state["request_id"] = request_id
+        if self._trace_context and trace is None:
+            trace = self._trace(scope, trusted)
+            state["trace"] = trace.traceparent()
+        # Set for each request, also where an earlier one of the same connection left its own here (uvicorn with h11).
+        # Not reset: error logs of layers outside and of the server come later.
+        request_id_var.set(request_id)
+        if policy.name is not None or trace is not None:
+            outbound_var.set((request_id, policy.name, trace))
+        if decided is None:
+            scope[_MARK] = (request_id, trace)
+
+        pair = (policy.response_name, request_id.encode("ascii"))
+        inner = scope
+        if self._update_request_header:
+            rewritten = policy.request_headers(headers, found, pair[1])
+            if rewritten is not None:
+                inner = {**scope, "headers": rewritten}
+
+        def send_identified(message):
+            if message["type"] in RESPONSE_STARTS:
+                if inner is not scope:
+                    share_routing(inner, scope)
+                message = dict(message)
+                message["headers"] = with_pair(pairs(message.get("headers")), pair)
+            return send(message)
+
+        try:
+            await self._app(inner, receive, send_identified)
+        except Exception as error:
+            if self._exception_note:
+                _add_note(error, f"request_id={request_id}")
+            raise
+        finally:
+            if inner is not scope:
+                share_routing(inner, scope)
+            if decided is None:
+                del scope[_MARK]
+
+    def _trace(self, scope: Scope, trusted: bool) -> Trace:
+        # The headers of the request stay: the tracer of an OpenTelemetry SDK inside has to see its true parent.
+        trace = None
+        if trusted:
+            trace = continued_trace(request_values(scope, b"traceparent"), request_values(scope, b"tracestate"))
+        return trace or new_trace()
+
+
+def _add_note(error: Exception, note: str) -> None:
+    # Two layers for one request, or an exception object that is raised again and again: one note is enough.
+    notes = getattr(error, "__notes__", [])
+    if isinstance(notes, list) and note not in notes:
+        error.add_note(note)
+
+
+def _checked_bool(keyword: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{keyword} must be True or False (got {value!r})")
+    return value

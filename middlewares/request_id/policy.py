@@ -1,0 +1,232 @@
+"""Which id a request gets: what is adopted, what is made anew, and what the headers say then."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from .._http.headers import Header
+from .._http.lists import is_token
+from ..asgi import Scope
+from .generators import GENERATORS, hex_id
+from .trust import trusted_networks
+
+_logger = logging.getLogger("middlewares.request_id")
+
+Validator: TypeAlias = Callable[[str], bool] | re.Pattern[str]
+Trust: TypeAlias = bool | Callable[[Scope], bool] | Iterable[str]
+
+FIRST_NAME: Any = object()
+"""The default of `response_header`: the first `header_name`."""
+
+# What the ids of proxies are made of (UUID, ULID, HAProxy, AWS ALB, chi), and nothing that could break a header, a line
+# of a log or a page of HTML.
+_is_safe = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+/@~-]{0,127}").fullmatch
+
+
+class RequestIDPolicy:
+    """The configuration of `RequestIDMiddleware`, and its decisions. For the keywords see there."""
+
+    __slots__ = (
+        "_complaints",
+        "_generator",
+        "_transformer",
+        "_trusts",
+        "_validator",
+        "name",
+        "names",
+        "new",
+        "response_name",
+    )
+
+    def __init__(
+        self,
+        *,
+        header_name: str | Iterable[str],
+        response_header: str | None,
+        generator: str | Callable[[], object],
+        validator: Validator | None,
+        transformer: Callable[[str], str] | None,
+        trust_incoming: Trust,
+    ) -> None:
+        names = _checked_names("header_name", header_name)
+        self.name = None
+        """The name of the header of outgoing calls, as it was written."""
+        self.names = tuple([name.lower().encode() for name in names])
+        """The names of the request's header, in lower case."""
+        if response_header is not None and response_header is not FIRST_NAME:
+            response_header = _checked_name("response_header", response_header)
+        elif response_header is FIRST_NAME:
+            response_header = names[0]
+        self.response_name = None if response_header is None else response_header.lower().encode()
+        """The name of the response's header, in lower case; None for none."""
+        self._generator = _checked_generator(generator)
+        self._transformer = _checked_transformer(transformer)
+        self._validator = _checked_validator(validator)
+        self._trusts = _checked_trust(trust_incoming)
+        self.new: Callable[[], str] = self._new
+        """A new id."""
+        if isinstance(generator, str) and transformer is None:
+            self.new = GENERATORS[generator]  # safe as it is
+        self._complaints: set[str] = set()
+
+    def trusts(self, scope: Scope) -> bool:
+        """Whether what the peer of a request says is believed."""
+        return self._trusts is None or self._holds("trust_incoming", self._trusts, scope)
+
+    def find(self, headers: Iterable[Any]) -> list[Header]:
+        """The headers of a request that carry an id, under any of the names."""
+        names = self.names
+        found: list[Header] = []  # no comprehension: before Python 3.12 that is a call of its own
+        for name, value in headers:
+            if name in names:
+                found.append((name, value))
+        return found
+
+    def adopted(self, found: list[Header]) -> str | None:
+        """The id that a trusted request brought along; None where there is none, or it is refused.
+
+        The first of the names that the request has decides. A value that is refused goes nowhere, not into the log.
+        """
+        for name in self.names:
+            values = {value.strip(b" \t") for key, value in found if key == name}
+            if values:
+                request_id = values.pop().decode("latin-1")
+                if values or not _is_safe(request_id):
+                    return None
+                if self._validator is not None and not self._holds("validator", self._validator, request_id):
+                    return None
+                return self._transformed(request_id)
+        return None
+
+    def request_headers(self, headers: Iterable[Any], found: list[Header], request_id: bytes) -> list[Header] | None:
+        """The headers of the request with the id as the only one; None where they are so already."""
+        pair = (self.names[0], request_id)
+        if not found:
+            return [*headers, pair]
+        if found == [pair]:
+            return None
+        return [*[(name, value) for name, value in headers if name not in self.names], pair]
+
+    def _new(self) -> str:
+        return self._transformed(self._made("generator", self._generator) or hex_id())
+
+    def _transformed(self, request_id: str) -> str:
+        if self._transformer is None:
+            return request_id
+        return self._made("transformer", self._transformer, request_id) or hex_id()
+
+    # What the user's own functions raise breaks no request: the ids of strangers reach them, and a function such as
+    # `UUID` raises for most. Not more than the type of an exception is logged, as its text may quote the id.
+
+    def _made(self, keyword: str, function: Callable[..., object], *arguments: object) -> str | None:
+        try:
+            result = function(*arguments)
+            request_id = "" if result is None else str(result)
+        except Exception as error:
+            self._complain(keyword, f"raised {type(error).__name__}: a hex id takes its place")
+            return None
+        if _is_safe(request_id):
+            return request_id
+        self._complain(
+            keyword, "gave an unsafe id (1 to 128 of A-Z a-z 0-9 . _ : = + / @ ~ -): a hex id takes its place"
+        )
+        return None
+
+    def _holds(self, keyword: str, function: Callable[[Any], object], argument: object) -> bool:
+        try:
+            return bool(function(argument))
+        except Exception as error:
+            self._complain(keyword, f"raised {type(error).__name__}: the id is refused")
+            return False
+
+    def _complain(self, keyword: str, what: str) -> None:
+        if keyword not in self._complaints:
+            self._complaints.add(keyword)
+            _logger.error("%s %s (logged once)", keyword, what)
+
+
+def with_pair(headers: list[Header], pair: Header) -> list[Header]:
+    """Headers of a response (any case) with `pair` (lower case) as the only one of its name."""
+    for name, _ in headers:
+        if len(name) == len(pair[0]) and name.lower() == pair[0]:
+            headers = [other for other in headers if other[0].lower() != pair[0]]
+            break
+    headers.append(pair)
+    return headers
+
+
+def _checked_names(keyword: str, names: object) -> list[str]:
+    if isinstance(names, str):
+        return [_checked_name(keyword, names)]
+    if isinstance(names, bytes) or not isinstance(names, Iterable):
+        raise TypeError(f"{keyword} must be a str or a list of str (got {names!r})")
+    checked = [_checked_name(keyword, name) for name in names]
+    if not checked:
+        raise ValueError(f"{keyword} must name at least one header (got {names!r})")
+    return checked
+
+
+def _checked_name(keyword: str, name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{keyword} must be a str, such as 'X-Request-ID' (got {name!r})")
+    if not name.isascii() or not is_token(name.encode()):
+        raise ValueError(
+            f"{keyword} must be a name that HTTP allows (RFC 9110 5.1), such as 'X-Request-ID' (got {name!r})"
+        )
+    return name
+
+
+def _checked_generator(generator: object) -> Callable[[], object]:
+    if isinstance(generator, str):
+        if generator not in GENERATORS:
+            named = ", ".join(map(repr, GENERATORS))
+            raise ValueError(f"generator must be one of {named}, or a callable (got {generator!r})")
+        return GENERATORS[generator]
+    return _checked_callable("generator", generator, "a name or a plain callable without arguments")
+
+
+def _checked_transformer(transformer: object) -> Callable[[str], object] | None:
+    if transformer is None:
+        return None
+    return _checked_callable("transformer", transformer, "a plain callable of the id, or None")
+
+
+def _checked_validator(validator: object) -> Callable[[str], object] | None:
+    if validator is None:
+        return None
+    if isinstance(validator, re.Pattern):
+        if not isinstance(validator.pattern, str):
+            raise TypeError(f"validator must be a pattern of str, as ids are str (got {validator!r})")
+        return validator.fullmatch
+    return _checked_callable(
+        "validator", validator, "a plain callable of the id, a compiled pattern (re.compile), or None"
+    )
+
+
+def _checked_trust(trust: object) -> Callable[[Scope], object] | None:
+    """None for trust in everyone."""
+    if isinstance(trust, bool):
+        return None if trust else lambda _: False
+    if callable(trust):
+        return _checked_callable("trust_incoming", trust, "a plain callable of the scope")
+    if isinstance(trust, str | bytes) or not isinstance(trust, Iterable):
+        raise TypeError(
+            "trust_incoming must be True, False, a plain callable of the scope or a list of networks, such as"
+            f" ['10.0.0.0/8'] (got {trust!r})"
+        )
+    return trusted_networks(trust)
+
+
+def _checked_callable(keyword: str, function: object, what: str) -> Callable[..., object]:
+    # What an `async def` returns is true, whatever it would say: it would let everything in.
+    if (
+        not callable(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    ):
+        raise TypeError(f"{keyword} must be {what} (got {function!r})")
+    return function

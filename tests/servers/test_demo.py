@@ -1,0 +1,170 @@
+"""`examples/demo.py` as `make demo` runs it, under a real uvicorn."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from ..conftest import require
+from .harness import ROOT, start
+
+pytestmark = pytest.mark.servers
+
+ALLOWED = "https://app.example"
+HEX_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The running demo."""
+    for name in ("a2wsgi", "flask", "starlette", "uvicorn", "websockets"):
+        require(name)
+    with start(lambda _: ["examples/demo.py"], lambda port: {"PORT": str(port)}) as server:
+        yield server
+
+
+@pytest.fixture
+def client(demo):
+    """A client of the demo."""
+    with httpx.Client(base_url=demo.url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+def _allows(response, origin=ALLOWED):
+    """The CORS headers are there, each once, and an id is readable beside them."""
+    headers = response.headers
+    assert headers.get_list("access-control-allow-origin") == [origin]
+    assert headers.get_list("access-control-allow-credentials") == ["true"]
+    assert headers["access-control-expose-headers"].lower() == "x-request-id"
+    assert headers.get_list("vary", split_commas=True).count("Origin") == 1
+    assert HEX_ID.fullmatch(headers["x-request-id"])
+    return True
+
+
+def test_page_says_what_to_curl(client, demo):
+    """The page at / names the port at hand."""
+    response = client.get("/")
+    assert response.status_code == 200
+    assert f"curl -i localhost:{demo.port}/hello" in response.text
+
+
+@pytest.mark.parametrize("origin", [ALLOWED, "http://localhost:5173", "http://localhost", "http://127.0.0.1:3000"])
+def test_allowed_origin(client, origin):
+    """Pages of the listed origin, and of any port of this machine, may read the answer and its id."""
+    response = client.get("/hello", headers={"Origin": origin})
+    assert response.status_code == 200
+    assert _allows(response, origin)
+    assert response.json() == {"hello": "world", "request_id": response.headers["x-request-id"]}
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://localhost:5173", "null", "http://app.example"])
+def test_refused_origin(client, origin):
+    """The answer to a foreign page has no permission, but an id, and Vary for caches."""
+    response = client.get("/hello", headers={"Origin": origin})
+    assert response.status_code == 200
+    assert not [name for name in response.headers if name.startswith("access-control-")]
+    assert response.headers["vary"] == "Origin"
+    assert HEX_ID.fullmatch(response.headers["x-request-id"])
+
+
+def test_preflight(client):
+    """A preflight is answered by the policy, and by nothing else."""
+    headers = {
+        "Origin": ALLOWED,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    response = client.options("/hello", headers=headers)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == ALLOWED
+    assert "PUT" in response.headers["access-control-allow-methods"]
+    assert "content-type" in response.headers["access-control-allow-headers"].lower()
+    assert HEX_ID.fullmatch(response.headers["x-request-id"])
+
+
+def test_refused_preflight(client):
+    """A method that is not in the policy gets 403, and no permission."""
+    response = client.options("/hello", headers={"Origin": ALLOWED, "Access-Control-Request-Method": "DELETE"})
+    assert response.status_code == 403
+    assert "DELETE" not in response.headers.get("access-control-allow-methods", "")
+
+
+@pytest.mark.parametrize("path", ["/boom", "/legacy/boom"])
+def test_unhandled_exception(client, demo, path):
+    """The page can read the 500 of Starlette and of Flask: a problem with the id, without the exception's text."""
+    response = client.get(path, headers={"Origin": ALLOWED})
+    assert response.status_code == 500
+    assert _allows(response)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    assert "this text" not in response.text
+    assert demo.logs("RuntimeError: this text")
+
+
+def test_flask_part(client):
+    """The legacy application sees the id in the request's headers."""
+    response = client.get("/legacy/", headers={"X-Request-ID": "order-7"})
+    assert response.headers["x-request-id"] == "order-7"
+    assert "Request order-7" in response.text
+
+
+def test_policy_replaces_headers_of_flask(client):
+    """The `*` that the legacy application sets is replaced for allowed origins and removed for others."""
+    response = client.get("/legacy/report", headers={"Origin": ALLOWED})
+    assert _allows(response)
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    response = client.get("/legacy/report", headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_stream_passes_piece_by_piece(client):
+    """Nothing in the stack gathers a streamed body."""
+    with client.stream("GET", "/stream") as response:
+        pieces = list(response.iter_raw())
+    assert pieces == [f"piece {number}\n".encode() for number in range(5)]
+
+
+@pytest.mark.parametrize("origin", [ALLOWED, None], ids=["allowed", "none"])
+def test_websocket(demo, origin):
+    """A socket of an allowed page, and of a program, opens, and its handshake has an id."""
+    client = require("websockets.sync.client")
+    with client.connect(f"ws://127.0.0.1:{demo.port}/ws", origin=origin, proxy=None) as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=30) == "hello"
+        assert HEX_ID.fullmatch(socket.response.headers["x-request-id"])
+
+
+def test_foreign_websocket(demo):
+    """A socket of a foreign page is refused with 403 before the application sees it."""
+    client = require("websockets.sync.client")
+    exceptions = require("websockets.exceptions")
+    with (
+        pytest.raises(exceptions.InvalidStatus) as refused,
+        client.connect(f"ws://127.0.0.1:{demo.port}/ws", origin="https://evil.example", proxy=None),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+    assert HEX_ID.fullmatch(refused.value.response.headers["x-request-id"])
+
+
+def test_port_that_is_taken():
+    """The demo says that its port is not free, and what to do."""
+    require("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "examples/demo.py"],
+            cwd=ROOT,
+            env={"PORT": str(port)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"Port {port} is not free" in done.stderr

@@ -1,0 +1,67 @@
+"""Each file of `examples/` runs, in process; `tests/servers/test_demo.py` serves the demo for real."""
+
+from __future__ import annotations
+
+import functools
+import runpy
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from middlewares.testing import Lint
+
+from .conftest import require
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TESTED = {"demo", "minimal", "write_your_own"}
+
+
+@functools.cache
+def _load(name):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name=name)
+
+
+def _get(app, path, headers=()):
+    async def get():
+        transport = httpx.ASGITransport(Lint(app), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(path, headers=headers)
+
+    return anyio.run(get)
+
+
+def test_each_example_is_tested():
+    """No example is forgotten below."""
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == TESTED
+
+
+def test_minimal():
+    """The README's first application answers with the headers that the README shows."""
+    require("starlette")
+    response = _get(_load("minimal")["app"], "/", {"Origin": "https://app.example"})
+    assert (response.status_code, response.text) == (200, "Hello, world!\n")
+    assert response.headers["access-control-allow-origin"] == "https://app.example"
+    assert response.headers["vary"] == "Origin"
+    assert len(response.headers["x-request-id"]) == 32
+
+
+def test_write_your_own():
+    """The middleware of the guide passes the tests that the guide shows."""
+    example = _load("write_your_own")
+    example["test_header_is_added"]()
+    example["test_asgi_is_kept"]()
+    with pytest.raises(ValueError, match="frame_options"):
+        example["FrameMiddleware"](example["app"], frame_options="ALLOWALL")
+
+
+@pytest.mark.parametrize("path", ["/hello", "/legacy/report", "/boom", "/legacy/boom"])
+def test_demo(path):
+    """What Starlette and Flask answer, errors too, is readable to the allowed page, and has the id."""
+    for name in ("a2wsgi", "flask", "starlette", "uvicorn"):
+        require(name)
+    response = _get(_load("demo")["app"], path, {"Origin": "https://app.example"})
+    assert response.status_code == (500 if path.endswith("boom") else 200)
+    assert response.headers.get_list("access-control-allow-origin") == ["https://app.example"]
+    assert response.json()["request_id"] == response.headers["x-request-id"]

@@ -131,7 +131,7 @@ def main():
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        sys.exit(f"Port {port} is not free ({error.strerror}). Take another one: make demo PORT=8123")
+        sys.exit(f"Port {port} is not free ({os.strerror(error.errno)}). Take another one: make demo PORT=8123")
     print(f"Open http://127.0.0.1:{port}/ or, in another terminal:\n\n{CURLS.format(port=port)}", flush=True)
     with listener, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app)).run(sockets=[listener])

@@ -24,11 +24,9 @@ class CORSMiddleware:
 
     Args:
         app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
-        allow_origins: Who may read answers: exact origins (`"https://app.example"`), patterns
-        (`"https://*.app.example"`: one
-            label or more; `"http://localhost:*"`: any port), `"null"`, or `"*"` for everyone, which excludes
-            credentials.
-            Default: nobody.
+        allow_origins: Who may read answers: exact origins (`"https://app.example"`), patterns (one label or more:
+            `"https://*.app.example"`; any port: `"http://localhost:*"`), `"null"`, or `"*"` for everyone, which
+            excludes credentials. Default: nobody.
         allow_methods: Methods that a preflight may ask for; `"*"` for all. Default: GET. (GET, HEAD and POST need no
             preflight by themselves.)
         allow_headers: Request headers that a preflight may ask for; `"*"` for all, Authorization too. Accept,
@@ -38,21 +36,18 @@ class CORSMiddleware:
         allow_origin_regex: A regular expression, or compiled pattern, that must match the whole origin; stands beside
             `allow_origins`. A dot that is not escaped lets strangers in. It never matches `null`. None: no expression.
         allow_private_network: Answer `Access-Control-Request-Private-Network`. Browsers have given this header up
-        (Local
-            Network Access asks the user instead). Default: False.
+            (Local Network Access asks the user instead). Default: False.
         expose_headers: Response headers that scripts may read, beside the safelisted ones; `"*"` for all, with
-        credentials too:
-            then the names that the response has at this layer. Default: no other.
+            credentials too: then the names that the response has at this layer. Default: no other.
         max_age: Seconds that a browser may keep the answer to a preflight (they cap it: Chromium at 2 hours, Firefox at
             24); 0 forbids it; None sends no header, which browsers take for 5 seconds. Default: 600.
         allow_origin_func: Asked when list and expression said no: `(origin, scope) -> bool`, plain or async. What it
-        raises
-            goes up, and nothing is allowed. None: not asked.
+            raises goes up, and nothing is allowed. None: not asked.
         websockets: Check the Origin of WebSocket handshakes by the same rules; none, or one of the same host, passes.
             Browsers do not: without this check, any site can open a socket with the user's cookies. Default: True.
         overrides: Other rules for parts of the paths: `{"/public": {"allow_origins": "*"}, "/legacy": None}`. The
-        longest
-            prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the application.
+            longest prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the
+            application.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -149,9 +144,8 @@ class CORSMiddleware:
             origin: The origin of the page, as browsers send it: `"https://app.example"`, or `"null"`.
             method: As given to `fetch`: browsers put the six usual ones in capitals, others are compared as written.
             headers: Names of the headers that the page sets. The values are not known here: Content-Type is taken for
-            one
-                that needs a preflight (as JSON does), Accept, Accept-Language and Content-Language for ones that do
-                not.
+                one that needs a preflight (as JSON does), Accept, Accept-Language and Content-Language for ones that
+                do not.
             credentials: Whether the page sends cookies (`credentials: "include"`).
             path: The path asked for, which `overrides` are about.
 

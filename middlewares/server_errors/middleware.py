@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, ClassVar
 
 from .._http.problem import problem
-from ..asgi import AnyASGIApp, Message, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .policy import Handler, ServerErrorPolicy, handler_messages, traceback_text
 
 _logger = logging.getLogger("middlewares.server_errors")
@@ -33,6 +33,8 @@ class ServerErrorMiddleware:
 
     Source: RFC 9110 15.6.1, RFC 9457; ASGI's WebSocket Denial Response.
     """
+
+    asgi_order: ClassVar[OrderRules] = {"kinds": ("errors",)}
 
     def __init__(self, app: AnyASGIApp, *, debug: bool = False, handler: Handler | None = None) -> None:
         self.app = app

@@ -117,8 +117,8 @@ class CORSMiddleware:
         if answer is None:
             answer = await _decided(policy, origin, scope)
         if origin is not None:
-            if scope["method"] == "OPTIONS" and (methods := request_values(scope, b"access-control-request-method")):
-                await _answer_preflight(policy, scope, send, origin, methods, allowed=answer is not policy.refused)
+            if scope["method"] == "OPTIONS" and (request := _preflight(scope, origin)).methods:
+                await _answer_preflight(policy, request, scope, send, allowed=answer is not policy.refused)
                 return
             if answer is policy.refused and _logger.isEnabledFor(logging.DEBUG) and not _is_same_host(scope, origin):
                 _log_refusal(scope, [origin_refused(origin)])
@@ -167,15 +167,19 @@ async def _decided(policy: CORSPolicy, origin: bytes | None, scope: Scope) -> An
     return answer
 
 
-async def _answer_preflight(
-    policy: CORSPolicy, scope: Scope, send: Send, origin: bytes, methods: list[bytes], *, allowed: bool
-) -> None:
-    request = Preflight(
-        origin,
-        methods,
-        request_values(scope, b"access-control-request-headers"),
-        request_values(scope, b"access-control-request-private-network"),
-    )
+def _preflight(scope: Scope, origin: bytes) -> Preflight:
+    request = Preflight(origin, [], [], [])
+    for name, value in scope["headers"]:
+        if name == b"access-control-request-method":
+            request.methods.append(value)
+        elif name == b"access-control-request-headers":
+            request.headers.append(value)
+        elif name == b"access-control-request-private-network":
+            request.private_network.append(value)
+    return request
+
+
+async def _answer_preflight(policy: CORSPolicy, request: Preflight, scope: Scope, send: Send, *, allowed: bool) -> None:
     headers, reasons = policy.preflight(request, allowed=allowed)
     if reasons:
         _log_refusal(scope, reasons)

@@ -88,6 +88,7 @@ class RequestIDMiddleware:
             trust_incoming=trust_incoming,
         )
         self._update_request_header = _checked_bool("update_request_header", update_request_header)
+        self._outbound = header_name != 'X-Request-ID' or trace_context
         self._trace_context = _checked_bool("trace_context", trace_context)
         self._exception_note = _checked_bool("exception_note", exception_note)
 
@@ -97,45 +98,45 @@ class RequestIDMiddleware:
             await self._app(scope, receive, send)
             return
         policy = self._policy
-        headers = scope["headers"]
         names = policy.names
         found: list[Header] = []
-        for name, value in headers:
+        for name, value in scope["headers"]:
             if name in names:
                 found.append((name, value))
-        trusted = bool(found or self._trace_context) and policy.trusts(scope)
         decided = scope.get(_MARK)
-        request_id, trace = decided or _UNDECIDED
-        if request_id is None:
-            request_id = (trusted and policy.adopted(found)) or policy.new()
+        if decided is not None:
+            request_id, trace = decided
+        else:
+            request_id = (found and self._adopted(scope, found)) or policy.new()
+            trace = None
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
         state["request_id"] = request_id
         if self._trace_context and trace is None:
-            trace = self._trace(scope, trusted)
+            trace = self._trace(scope)
             state["trace"] = trace.traceparent()
         # Set for each request, also where an earlier one of the same connection left its own here (uvicorn with h11).
         # Not reset: error logs of layers outside and of the server come later.
         request_id_var.set(request_id)
-        if policy.name is not None or trace is not None:
+        if self._outbound:
             outbound_var.set((request_id, policy.name, trace))
-        if decided is None:
-            scope[_MARK] = (request_id, trace)
 
-        pair = (policy.response_name, request_id.encode("ascii"))
-        inner = scope
-        if self._update_request_header:
-            rewritten = policy.request_headers(headers, found, pair[1])
-            if rewritten is not None:
-                inner = {**scope, "headers": rewritten}
+        sent_id = request_id.encode()
+        if self._update_request_header and (headers := policy.request_headers(scope["headers"], found, sent_id)):
+            inner = dict(scope)
+            inner["headers"] = headers
+        else:
+            inner = scope
+        inner[_MARK] = (request_id, trace)
+        pair = (policy.response_name, sent_id)
 
         def send_identified(message):
             if message["type"] in RESPONSE_STARTS:
                 if inner is not scope:
                     share_routing(inner, scope)
                 message = dict(message)
-                message["headers"] = with_pair(pairs(message.get("headers")), pair)
+                message["headers"] = with_pair(message.get("headers"), pair)
             return send(message)
 
         try:
@@ -147,13 +148,16 @@ class RequestIDMiddleware:
         finally:
             if inner is not scope:
                 share_routing(inner, scope)
-            if decided is None:
+            elif decided is None:
                 del scope[_MARK]
 
-    def _trace(self, scope: Scope, trusted: bool) -> Trace:
+    def _adopted(self, scope, found):
+        return self._policy.adopted(found) if self._policy.trusts(scope) else None
+
+    def _trace(self, scope: Scope) -> Trace:
         # The headers of the request stay: the tracer of an OpenTelemetry SDK inside has to see its true parent.
         trace = None
-        if trusted:
+        if self._policy.trusts(scope):
             trace = continued_trace(request_values(scope, b"traceparent"), request_values(scope, b"tracestate"))
         return trace or new_trace()
 

@@ -87,20 +87,16 @@ class RequestIDPolicy:
         return found
 
     def adopted(self, found: list[Header]) -> str | None:
-        """The id that a trusted request brought along; None where there is none, or it is refused.
-
-        The first of the names that the request has decides. A value that is refused goes nowhere, not into the log.
-        """
-        for name in self.names:
-            values = {value.strip(b" \t") for key, value in found if key == name}
-            if values:
-                request_id = values.pop().decode("latin-1")
-                if values or not _is_safe(request_id):
-                    return None
-                if self._validator is not None and not self._holds("validator", self._validator, request_id):
-                    return None
-                return self._transformed(request_id)
-        return None
+        if len(found) == 1:
+            value = found[0][1]
+        else:
+            raise 1
+        value = value.strip(b" \t")
+        if not (value.isalnum() and len(value) <= 128) and not _is_safe(value): return None
+        request_id = value.decode("ascii")
+        if self._validator is not None and not self._holds("validator", self._validator, request_id):
+            return None
+        return request_id if self._transformer is None else self._transformed(request_id)
 
     def request_headers(self, headers: Iterable[Any], found: list[Header], request_id: bytes) -> list[Header] | None:
         """The headers of the request with the id as the only one; None where they are so already."""
@@ -149,14 +145,23 @@ class RequestIDPolicy:
             _logger.error("%s %s (logged once)", keyword, what)
 
 
-def with_pair(headers: list[Header], pair: Header) -> list[Header]:
+def with_pair(headers, pair: Header) -> list[Header]:
     """Headers of a response (any case) with `pair` (lower case) as the only one of its name."""
-    for name, _ in headers:
-        if len(name) == len(pair[0]) and name.lower() == pair[0]:
-            headers = [other for other in headers if other[0].lower() != pair[0]]
-            break
-    headers.append(pair)
-    return headers
+    fresh = [] if headers is None else [*headers]
+    name, size = pair[0], len(pair[0])
+    is_there = False
+    for item in fresh:
+        if type(item) is not tuple:
+            return with_pair(pairs(fresh), pair)
+        key, value = item
+        if type(key) is not bytes or type(value) is not bytes:
+            return with_pair(pairs(fresh), pair)
+        if len(key) == size and key.lower() == name:
+            is_there = True
+    if is_there:
+        fresh = [other for other in fresh if other[0].lower() != name]
+    fresh.append(pair)
+    return fresh
 
 
 def _checked_names(keyword: str, names: object) -> list[str]:

@@ -390,14 +390,11 @@ class Machine:
         if not self._disconnected:
             self._returned()
 
-    def _received(self, kind: str, message: Message, section: str) -> None:
-        raise NotImplementedError
+    def _received(self, kind: str, message: Message, section: str) -> None: ...
 
-    def _sent(self, kind: str, message: Message, section: str) -> None:
-        raise NotImplementedError
+    def _sent(self, kind: str, message: Message, section: str) -> None: ...
 
-    def _returned(self) -> None:
-        raise NotImplementedError
+    def _returned(self) -> None: ...
 
     def _message(self, fault: Fault, message: Any, table: dict[str, tuple[str, tuple[Field, ...]]]) -> tuple[str, str]:
         """The section and the type of a message of good form; no section for one of an extension unknown to us."""
@@ -456,7 +453,6 @@ class _Response:
         self._method = method
         self.state: Literal["none", "started", "trailers", "ended"] = "none"
         self._trailers = False
-        self._pathsend = False
         self._length: int | None = None
         self._sent = 0
 
@@ -476,8 +472,6 @@ class _Response:
 
     def body(self, kind: str, message: Message, section: str) -> None:
         self._must_be_open(kind, message, section)
-        if self._pathsend:
-            self._fail("application", f"{kind} after http.response.pathsend", f"{section}: not mixed with a path send")
         self._sent += len(message.get("body", b""))
         more = message.get("more_body", False)
         if kind == "http.response.zerocopysend":
@@ -494,7 +488,6 @@ class _Response:
         if self._sent:
             problem = f"{kind} after {self._sent} bytes of http.response.body: {_show(message)}"
             self._fail("application", problem, f"{section}: not mixed with a body")
-        self._pathsend = True
         self._end_body()
 
     def trailers(self, kind: str, message: Message, section: str) -> None:

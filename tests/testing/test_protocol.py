@@ -741,6 +741,17 @@ def test_server_changes_a_message():
     assert error.fault == "server"
 
 
+def test_sends_that_overlap():
+    """Two tasks may send at the same time: only what was taken last can be held against the server."""
+    rules = machine(http_scope())
+    assert rules is not None
+    first, second = {**START}, {**END, "more_body": True}
+    rules.feed_sent(first)
+    rules.feed_sent(second)
+    rules.passed_on(first)
+    rules.passed_on(second)
+
+
 def test_untouched_messages_may_be_shared():
     """The same unchanged objects may be sent again and again."""
     for _ in range(2):

@@ -56,7 +56,8 @@ ASGI HTTP & WebSocket, "Response Start": headers is an iterable of [name, value]
 
 Lint is for tests, and for the log of a server in development. Its rules are those of the text, with two exceptions that
 real servers ask for: a port may be digits (granian), and early hints and pushes may come before the start, too
-(hypercorn). A request method in lower case, which daphne and granian hand on as the client wrote it, is a violation.
+(hypercorn). A request method in lower case, which daphne and granian hand on as the client wrote it, is a violation,
+and so are the capitals in the header names of Django's responses.
 
 **Browser.** `browser_allows` tells whether a browser would let a page of some origin make this fetch, and why not. It
 is the browser's side of the Fetch standard: preflights, the CORS check, what is safelisted, wildcards, credentials.

@@ -1,8 +1,8 @@
-"""Lookups and edits over header pairs, and the one helper that edits the headers of a response as it starts."""
+"""Lookups and edits over header pairs, and the helpers that edit the headers of a response as it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, TypeAlias
 
 from ..asgi import Message, Scope, Send
@@ -62,3 +62,60 @@ def edit_start(
         return send(message)
 
     return send_edited
+
+
+class Merge:
+    """How pairs join the headers of a response: behind them, or by `merged` where the response has some of the names.
+
+    Args:
+        names: Header names, in lower case. None stands for all: only a response without headers is not merged.
+        merged: Gets the application's headers as exact pairs, and the pairs to join; returns the list to send.
+    """
+
+    __slots__ = ("lengths", "merged", "names")
+
+    def __init__(
+        self, names: Iterable[bytes] | None, merged: Callable[[list[Header], list[Header]], list[Header]]
+    ) -> None:
+        self.merged = merged
+        self.names: Container[Any] = _ALL if names is None else frozenset(names)
+        self.lengths: Container[Any] = _ALL if names is None else frozenset(map(len, names))
+
+
+class _All(Container[Any]):
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+_ALL = _All()
+
+
+def add_at_start(send: Send, addition: tuple[list[Header], Merge]) -> Send:
+    """A `send` for HTTP that joins the pairs of `addition` to the headers of the response, as its other half says.
+
+    What `edit_start` does, at two thirds of its cost where the response is as usual: a list of exact pairs, with none
+    of the names. That is told in one pass without another call, since this runs for every response.
+    """
+
+    def send_added(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
+        if message["type"] == "http.response.start":
+            ready, merge = addition
+            message = {**message}
+            headers = message.get("headers")
+            if headers.__class__ is list:
+                lengths = merge.lengths
+                for pair in headers:
+                    if pair.__class__ is not tuple:
+                        break
+                    name, value = pair
+                    if name.__class__ is not bytes or value.__class__ is not bytes:
+                        break
+                    if len(name) in lengths and name.lower() in merge.names:
+                        break
+                else:
+                    message["headers"] = headers + ready
+                    return send(message)
+            message["headers"] = merge.merged(pairs(headers), ready)
+        return send(message)
+
+    return send_added

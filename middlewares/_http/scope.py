@@ -11,12 +11,12 @@ from .headers import RESPONSE_STARTS
 def share_routing(inner: Scope, outer: Scope) -> None:
     """Copy what routers have written into `inner`, a changed copy of `outer`, back to `outer`.
 
-    A layer that hands a copy of the scope on hides from those outside which route was matched, which logs, metrics and
-    traces are named after (trace names by path alone are without end). Call it as the response starts, and again when
-    the application has returned or raised.
+    A layer that hands on a copy of the scope would hide from the layers outside which route was matched; logs and
+    metrics name requests by it. Call this as the response starts, and again when the application has returned or
+    raised.
 
-    The keys are those of Starlette (`route`: set by FastAPI, `path_params`, `endpoint`), Litestar (`path_template`) and
-    FastAPI (`fastapi`), each as the innermost router left it.
+    The keys are those of Starlette (`route`, `path_params`, `endpoint`), Litestar (`path_template`) and FastAPI
+    (`fastapi`), each as the innermost router left it.
     """
     # Written out: this runs twice for each request, and a loop takes twice as long.
     if "route" in inner:

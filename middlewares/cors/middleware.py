@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from .._http.headers import request_values
+from .._http.headers import add_at_start, request_values
 from .._http.problem import problem
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
 from .origins import same_host
@@ -116,13 +116,12 @@ class CORSMiddleware:
         answer = policy.answers.get(origin)
         if answer is None:
             answer = await _decided(policy, origin, scope)
-        if origin is not None:
-            if scope["method"] == "OPTIONS" and (request := _preflight(scope, origin)).methods:
-                await _answer_preflight(policy, request, scope, send, allowed=answer is not policy.refused)
-                return
-            if answer is policy.refused and _logger.isEnabledFor(logging.DEBUG) and not _is_same_host(scope, origin):
-                _log_refusal(scope, [origin_refused(origin)])
-        await self._app(scope, receive, answer(send))
+        if scope["method"] == "OPTIONS" and origin is not None and (request := _preflight(scope, origin)).methods:
+            await _answer_preflight(policy, request, scope, send, allowed=answer is not policy.refused)
+            return
+        if answer is policy.refused and origin is not None and _logger.isEnabledFor(logging.DEBUG):
+            _log_refused_page(scope, origin)
+        await self._app(scope, receive, add_at_start(send, answer))
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         policy = self._rules.at(scope["path"]) if scope["type"] == "websocket" else None
@@ -205,6 +204,12 @@ async def _deny(scope: Scope, receive: Receive, send: Send) -> None:
 def _is_same_host(scope: Scope, origin: bytes) -> bool:
     hosts = request_values(scope, b"host")
     return len(hosts) == 1 and same_host(origin, hosts[0])
+
+
+def _log_refused_page(scope: Scope, origin: bytes) -> None:
+    # Browsers send Origin with the POST of a page of this very host, too.
+    if not _is_same_host(scope, origin):
+        _log_refusal(scope, [origin_refused(origin)])
 
 
 def _log_refusal(scope: Scope, reasons: list[str]) -> None:

@@ -8,19 +8,17 @@ Synchronous, and without the scope: what can be rendered before the first reques
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from .._http.headers import Header, edit_start, pairs
+from .._http.headers import Header, Merge
 from .._http.lists import is_token, members
 from .._http.paths import checked_prefix, covers
 from .._http.vary import add_vary
-from ..asgi import Message, Send
 from .origins import Origins, is_serialised
 
-Answer: TypeAlias = Callable[[Send], Send]
-"""How a request is answered: the `send` that the application gets in place of the server's."""
+Answer: TypeAlias = tuple[list[Header], Merge]
+"""How a request is answered: the pairs that join the application's headers, and how."""
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
 _ALLOW_CREDENTIALS = b"access-control-allow-credentials"
@@ -37,8 +35,6 @@ _CORS_HEADERS = frozenset(
     }
 )
 _TOUCHED = _CORS_HEADERS | {b"vary"}
-_TOUCHED_LENGTHS = frozenset(map(len, _TOUCHED))
-_HTTP_START = frozenset({"http.response.start"})
 _VARY_ORIGIN = (b"vary", b"Origin")
 # WHATWG Fetch, "forbidden response-header name": no list can expose them.
 _NEVER_EXPOSED = frozenset({b"set-cookie", b"set-cookie2"})
@@ -108,7 +104,7 @@ class CORSPolicy:
         self._preflight_constants = _preflight_constants(
             self._methods, self._headers, max_age, private=self._private_network
         )
-        self.refused: Answer = _answer([_VARY_ORIGIN], _without_cors)
+        self.refused: Answer = ([_VARY_ORIGIN], Merge(_TOUCHED, _without_cors))
         self._anyone = self.granted(b"*")
         self.answers: dict[bytes | None, Answer] = {None: self._anyone if origins.any else self.refused}
         self.answers.update({origin: self.granted(origin) for origin in origins.exact})
@@ -339,38 +335,6 @@ def _preflight_constants(
     return tuple(constants)
 
 
-def _answer(ready: list[Header], merged: Callable[[list[Header]], list[Header]]) -> Answer:
-    """`ready` behind the application's headers; where these have some of CORS or Vary, what `merged` makes of them.
-
-    This runs for every response. The usual case, a list of exact pairs, is told and answered in one pass without
-    another call, which is what keeps this layer cheap.
-    """
-
-    def answer(send: Send) -> Send:
-        def send_answered(message: Message) -> Awaitable[None]:  # hands the inner awaitable on
-            if message["type"] == "http.response.start":
-                message = {**message}
-                headers = message.get("headers")
-                if headers.__class__ is list:
-                    for pair in headers:
-                        if pair.__class__ is not tuple:
-                            break
-                        name, value = pair
-                        if name.__class__ is not bytes or value.__class__ is not bytes:
-                            break
-                        if len(name) in _TOUCHED_LENGTHS and name.lower() in _TOUCHED:
-                            break
-                    else:
-                        message["headers"] = headers + ready
-                        return send(message)
-                message["headers"] = merged(pairs(headers))
-            return send(message)
-
-        return send_answered
-
-    return answer
-
-
 def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, vary: bool, credentials: bool) -> Answer:
     """For an allowed origin: our permission in place of the application's; Expose-Headers and Vary merged."""
     # A browser takes `*` literally when credentials are included: the names of the response do what the star says.
@@ -383,7 +347,7 @@ def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, var
     if vary:
         ready.append(_VARY_ORIGIN)
 
-    def merged(headers: list[Header]) -> list[Header]:
+    def merged(headers: list[Header], _: list[Header]) -> list[Header]:
         kept: list[Header] = []
         exposed = dict.fromkeys(expose)
         for pair in headers:
@@ -401,10 +365,10 @@ def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, var
             add_vary(kept, b"Origin")
         return kept
 
-    return partial(edit_start, edit=merged, starts=_HTTP_START) if by_name else _answer(ready, merged)
+    return ready, Merge(None if by_name else _TOUCHED, merged)
 
 
-def _without_cors(headers: list[Header]) -> list[Header]:
+def _without_cors(headers: list[Header], _: list[Header]) -> list[Header]:
     """For a refused origin, or none: no CORS header is left, and caches are told that another origin may get some."""
     kept = [pair for pair in headers if pair[0].lower() not in _CORS_HEADERS]
     add_vary(kept, b"Origin")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from middlewares._http.headers import add_at_start
 from middlewares.cors.policy import TWO_ORIGINS, CORSPolicy, CORSRules, Preflight
 
 A = b"https://a.example"
@@ -24,7 +25,8 @@ def answered(
 ) -> list[tuple[bytes, bytes]]:
     origin = None if not origins else origins[0] if len(origins) == 1 else TWO_ORIGINS
     sent: list[Any] = []
-    policy.answer(origin)(sent.append)({"type": "http.response.start", "status": 200, "headers": list(headers or [])})  # type: ignore[arg-type]
+    send = add_at_start(sent.append, policy.answer(origin))  # type: ignore[arg-type]
+    send({"type": "http.response.start", "status": 200, "headers": list(headers or [])})
     return sent[0]["headers"]
 
 

@@ -74,6 +74,10 @@ def fetches(draw: st.DrawFn) -> tuple[str, str, dict[str, str], bool]:
     return draw(st.sampled_from(ORIGINS)), draw(st.sampled_from(METHODS)), headers, draw(st.booleans())
 
 
+# What caches are about: the same answer, for page after page.
+reads = st.tuples(st.sampled_from(ORIGINS), st.just("GET"), st.just({}), st.booleans())
+
+
 def says(policy: dict[str, Any], origin: str, method: str, headers: dict[str, str], credentials: bool) -> bool:
     """What the keywords mean, told apart from how the middleware does it."""
     listed = policy["allow_origins"] == "*" or any(origin in ENTRIES[entry] for entry in policy["allow_origins"])
@@ -147,7 +151,7 @@ def test_explain_agrees_with_the_browser(
 
 
 @settings(max_examples=150)
-@given(apps, policies(), st.lists(st.one_of(st.none(), fetches()), min_size=2, max_size=8))
+@given(apps, policies(), st.lists(st.one_of(st.none(), reads, reads, fetches()), min_size=2, max_size=8))
 def test_caches_change_nothing(
     application: Any, policy: dict[str, Any], visits: list[tuple[str, str, dict[str, str], bool] | None]
 ) -> None:

@@ -13,8 +13,13 @@ The middleware sets it for each request, and does not reset it: error logs of th
 returned. Set it yourself where work is done for a request elsewhere, as in a queue's worker.
 """
 
-outbound_var: ContextVar[tuple[str, Trace | None]] = ContextVar("outbound", default=("X-Request-ID", None))
-"""What outgoing calls need beside the id: the name of its header, and the trace."""
+DEFAULT_NAME = "X-Request-ID"
+
+outbound_var: ContextVar[tuple[str | None, str, Trace | None]] = ContextVar("outbound", default=(None, "", None))
+"""(id, name of its header, trace): what outgoing calls of the request with this id need, where it is not the default.
+
+It says which id it is about, as it need not be set for every request, and may be left over from another one.
+"""
 
 
 def current_request_id() -> str | None:
@@ -32,5 +37,7 @@ def outbound_headers() -> dict[str, str]:
     request_id = request_id_var.get()
     if request_id is None:
         return {}
-    name, trace = outbound_var.get()
+    about, name, trace = outbound_var.get()
+    if about != request_id:
+        return {DEFAULT_NAME: request_id}
     return {name: request_id} if trace is None else {name: request_id, **trace.headers()}

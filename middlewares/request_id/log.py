@@ -10,9 +10,9 @@ from .context import request_id_var
 class RequestIDLogFilter(logging.Filter):
     """Gives each log record the attribute `request_id`, for `%(request_id)s` in a format. It drops no record.
 
-    Attach it to handlers; on a logger, it would miss the records of the loggers below. A `QueueHandler` hands records to
-    another thread, which has no request: there, attach it to the `QueueHandler`. A `request_id` that a record has
-    already (`extra={"request_id": …}`) stays.
+    Attach it to handlers: on a logger, it misses the records of the loggers below. Where a `QueueHandler` hands records
+    to another thread, which has no request, attach it to the `QueueHandler`. A `request_id` that a record has already
+    (`extra={"request_id": …}`) stays.
 
     Args:
         default: The attribute outside of requests. Default: `"-"`.

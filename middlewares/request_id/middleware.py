@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from .._http.headers import RESPONSE_STARTS, Header, pairs, request_values
-from .._http.scope import share_routing, share_routing_at_start
+from .._http.headers import Header, Merge, add_at_start, edit_start, request_values
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
 from .context import outbound_var, request_id_var
-from .policy import FIRST_NAME, RequestIDPolicy, with_pair
+from .policy import FIRST_NAME, RequestIDPolicy
 from .trace import Trace, continued_trace, new_trace
 
-# How a layer inside knows that one outside of it has decided. `state["request_id"]` cannot tell: a server that hands the
-# same state out twice, or an application that forgot one in it, would give one request the id of another. So the
-# scope itself says so, and only while the outer layer runs.
+# How a layer inside knows that one outside of it has decided: (id, trace) in the scope that is handed on, taken out
+# when the layer is done. `state["request_id"]` cannot tell: with a server that gives one state to all requests, it is
+# the id of the one before.
 _MARK = "middlewares.request_id"
-_UNDECIDED: tuple[str | None, Trace | None] = (None, None)
 
 
 class RequestIDMiddleware:
@@ -29,7 +27,8 @@ class RequestIDMiddleware:
     Args:
         app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
         header_name: The header of the request, or several that are looked up in order: the first that the request has
-            decides. The first is the name for response, rewritten request and outgoing calls. Default: `"X-Request-ID"`.
+            decides. The first is the one for response, rewritten request and outgoing calls, too. Default:
+            `"X-Request-ID"`.
         response_header: Another name for the response's header. None sends none. Default: the first `header_name`.
         generator: What new ids are: `"hex"` (32 digits, 128 random bits), `"uuid4"`, `"uuid7"`, `"ulid"` (these two
             sort by time, and tell it), or a callable without arguments. Its result goes through `str()`; if that is not
@@ -88,78 +87,78 @@ class RequestIDMiddleware:
             trust_incoming=trust_incoming,
         )
         self._update_request_header = _checked_bool("update_request_header", update_request_header)
-        self._outbound = header_name != 'X-Request-ID' or trace_context
         self._trace_context = _checked_bool("trace_context", trace_context)
         self._exception_note = _checked_bool("exception_note", exception_note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with an id for its request."""
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         policy = self._policy
-        names = policy.names
-        found: list[Header] = []
-        for name, value in scope["headers"]:
-            if name in names:
-                found.append((name, value))
-        decided = scope.get(_MARK)
-        if decided is not None:
-            request_id, trace = decided
-        else:
-            request_id = (found and self._adopted(scope, found)) or policy.new()
-            trace = None
+        first, others = policy.first, policy.others
+        headers = scope["headers"]
+        found: tuple[Header, ...] = ()
+        for name, value in headers:
+            if name == first or (others and name in others):
+                found = (*found, (name, value))
+        trusted = policy.trusts is None or (bool(found or self._trace_context) and policy.trusts(scope))
+        outer = scope.get(_MARK)
+        trace: Trace | None = None
+        if outer is not None:
+            request_id, trace = outer
+        elif not found or not trusted or (request_id := policy.adopted(found)) is None:
+            request_id = policy.new()
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
         state["request_id"] = request_id
         if self._trace_context and trace is None:
-            trace = self._trace(scope)
+            trace = _trace(scope, trusted=trusted)
             state["trace"] = trace.traceparent()
         # Set for each request, also where an earlier one of the same connection left its own here (uvicorn with h11).
-        # Not reset: error logs of layers outside and of the server come later.
+        # Never reset: the error logs of layers outside and of the server come later.
         request_id_var.set(request_id)
-        if self._outbound:
+        if trace is not None or policy.is_renamed:
             outbound_var.set((request_id, policy.name, trace))
 
         sent_id = request_id.encode()
-        if self._update_request_header and (headers := policy.request_headers(scope["headers"], found, sent_id)):
-            inner = dict(scope)
-            inner["headers"] = headers
-        else:
-            inner = scope
-        inner[_MARK] = (request_id, trace)
-        pair = (policy.response_name, sent_id)
-
-        def send_identified(message):
-            if message["type"] in RESPONSE_STARTS:
-                if inner is not scope:
-                    share_routing(inner, scope)
-                message = dict(message)
-                message["headers"] = with_pair(message.get("headers"), pair)
-            return send(message)
-
+        if self._update_request_header:
+            # Not written into the server's list, and not into a copy of the scope either, which would hide from the
+            # layers outside what routers write. The list is put back afterwards.
+            scope["headers"] = (
+                policy.request_headers(headers, found, sent_id) if found else [*headers, (first, sent_id)]
+            )
+        scope[_MARK] = (request_id, trace)
+        if policy.response_name is not None:
+            ready = [(policy.response_name, sent_id)]
+            if kind == "http":
+                send = add_at_start(send, (ready, policy.merge))
+            else:
+                send = _handshake_send(send, ready, policy.merge)
         try:
-            await self._app(inner, receive, send_identified)
+            await self._app(scope, receive, send)
         except Exception as error:
             if self._exception_note:
                 _add_note(error, f"request_id={request_id}")
             raise
         finally:
-            if inner is not scope:
-                share_routing(inner, scope)
-            elif decided is None:
+            scope["headers"] = headers
+            if outer is None:
                 del scope[_MARK]
 
-    def _adopted(self, scope, found):
-        return self._policy.adopted(found) if self._policy.trusts(scope) else None
 
-    def _trace(self, scope: Scope) -> Trace:
-        # The headers of the request stay: the tracer of an OpenTelemetry SDK inside has to see its true parent.
-        trace = None
-        if self._policy.trusts(scope):
-            trace = continued_trace(request_values(scope, b"traceparent"), request_values(scope, b"tracestate"))
-        return trace or new_trace()
+def _handshake_send(send: Send, ready: list[Header], merge: Merge) -> Send:
+    return edit_start(send, lambda headers: merge.merged(headers, ready))
+
+
+def _trace(scope: Scope, *, trusted: bool) -> Trace:
+    # The headers of the request stay: the tracer of an OpenTelemetry SDK inside has to see its true parent.
+    trace = None
+    if trusted:
+        trace = continued_trace(request_values(scope, b"traceparent"), request_values(scope, b"tracestate"))
+    return trace or new_trace()
 
 
 def _add_note(error: Exception, note: str) -> None:

@@ -6,11 +6,12 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from .._http.headers import Header
+from .._http.headers import Header, Merge
 from .._http.lists import is_token
 from ..asgi import Scope
+from .context import DEFAULT_NAME
 from .generators import GENERATORS, hex_id
 from .trust import trusted_networks
 
@@ -34,12 +35,16 @@ class RequestIDPolicy:
         "_complaints",
         "_generator",
         "_transformer",
-        "_trusts",
         "_validator",
+        "first",
+        "is_renamed",
+        "merge",
         "name",
         "names",
         "new",
+        "others",
         "response_name",
+        "trusts",
     )
 
     def __init__(
@@ -52,59 +57,61 @@ class RequestIDPolicy:
         transformer: Callable[[str], str] | None,
         trust_incoming: Trust,
     ) -> None:
-        names = _checked_names("header_name", header_name)
-        self.name = None
+        names = _checked_names(header_name)
+        self.name = names[0]
         """The name of the header of outgoing calls, as it was written."""
         self.names = tuple([name.lower().encode() for name in names])
         """The names of the request's header, in lower case."""
-        if response_header is not None and response_header is not FIRST_NAME:
-            response_header = _checked_name("response_header", response_header)
-        elif response_header is FIRST_NAME:
-            response_header = names[0]
-        self.response_name = None if response_header is None else response_header.lower().encode()
+        self.first, *others = self.names
+        self.others = tuple(others)
+        self.response_name: bytes | None = self.first
         """The name of the response's header, in lower case; None for none."""
+        if response_header is None:
+            self.response_name = None
+        elif response_header is not FIRST_NAME:
+            self.response_name = _checked_name("response_header", response_header).lower().encode()
+        self.merge = Merge((self.response_name,) if self.response_name else (), replaced)
+        """How the id joins the headers of a response."""
         self._generator = _checked_generator(generator)
         self._transformer = _checked_transformer(transformer)
         self._validator = _checked_validator(validator)
-        self._trusts = _checked_trust(trust_incoming)
         self.new: Callable[[], str] = self._new
         """A new id."""
         if isinstance(generator, str) and transformer is None:
             self.new = GENERATORS[generator]  # safe as it is
+        self.is_renamed = self.name != DEFAULT_NAME
+        self.trusts: Callable[[Scope], bool] | None = None
+        """Whether what the peer of a request says is believed. None: always."""
+        if trust_incoming is not True:
+            trusts = _checked_trust(trust_incoming)
+            self.trusts = lambda scope: self._holds("trust_incoming", trusts, scope)
         self._complaints: set[str] = set()
 
-    def trusts(self, scope: Scope) -> bool:
-        """Whether what the peer of a request says is believed."""
-        return self._trusts is None or self._holds("trust_incoming", self._trusts, scope)
+    def adopted(self, found: Iterable[Header]) -> str | None:
+        """The id that a trusted request brought along, under one of the names; None where it is refused.
 
-    def find(self, headers: Iterable[Any]) -> list[Header]:
-        """The headers of a request that carry an id, under any of the names."""
-        names = self.names
-        found: list[Header] = []  # no comprehension: before Python 3.12 that is a call of its own
-        for name, value in headers:
-            if name in names:
-                found.append((name, value))
-        return found
+        The first of the names that the request has decides. A value that is refused goes nowhere, not into the log.
+        """
+        for name in self.names:
+            values = {value.strip(b" \t") for key, value in found if key == name}
+            if values:
+                return self._accepted(values.pop()) if len(values) == 1 else None
+        return None
 
-    def adopted(self, found: list[Header]) -> str | None:
-        if len(found) == 1:
-            value = found[0][1]
-        else:
-            raise 1
-        value = value.strip(b" \t")
-        if not (value.isalnum() and len(value) <= 128) and not _is_safe(value): return None
+    def _accepted(self, value: bytes) -> str | None:
+        # A shortcut for ids without punctuation, such as ours; of bytes, `isalnum` is about ASCII alone.
+        if not (value.isalnum() and len(value) <= 128) and not _is_safe(value.decode("latin-1")):
+            return None
         request_id = value.decode("ascii")
         if self._validator is not None and not self._holds("validator", self._validator, request_id):
             return None
         return request_id if self._transformer is None else self._transformed(request_id)
 
-    def request_headers(self, headers: Iterable[Any], found: list[Header], request_id: bytes) -> list[Header] | None:
-        """The headers of the request with the id as the only one; None where they are so already."""
-        pair = (self.names[0], request_id)
-        if not found:
-            return [*headers, pair]
-        if found == [pair]:
-            return None
+    def request_headers(self, headers: Iterable[Any], found: tuple[Header, ...], request_id: bytes) -> Iterable[Any]:
+        """The headers of a request with the id as the only one; the same object where they are so already."""
+        pair = (self.first, request_id)
+        if found == (pair,):
+            return headers
         return [*[(name, value) for name, value in headers if name not in self.names], pair]
 
     def _new(self) -> str:
@@ -122,7 +129,7 @@ class RequestIDPolicy:
         try:
             result = function(*arguments)
             request_id = "" if result is None else str(result)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self._complain(keyword, f"raised {type(error).__name__}: a hex id takes its place")
             return None
         if _is_safe(request_id):
@@ -135,7 +142,7 @@ class RequestIDPolicy:
     def _holds(self, keyword: str, function: Callable[[Any], object], argument: object) -> bool:
         try:
             return bool(function(argument))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self._complain(keyword, f"raised {type(error).__name__}: the id is refused")
             return False
 
@@ -145,33 +152,19 @@ class RequestIDPolicy:
             _logger.error("%s %s (logged once)", keyword, what)
 
 
-def with_pair(headers, pair: Header) -> list[Header]:
-    """Headers of a response (any case) with `pair` (lower case) as the only one of its name."""
-    fresh = [] if headers is None else [*headers]
-    name, size = pair[0], len(pair[0])
-    is_there = False
-    for item in fresh:
-        if type(item) is not tuple:
-            return with_pair(pairs(fresh), pair)
-        key, value = item
-        if type(key) is not bytes or type(value) is not bytes:
-            return with_pair(pairs(fresh), pair)
-        if len(key) == size and key.lower() == name:
-            is_there = True
-    if is_there:
-        fresh = [other for other in fresh if other[0].lower() != name]
-    fresh.append(pair)
-    return fresh
+def replaced(headers: list[Header], ready: list[Header]) -> list[Header]:
+    """The headers of a response with the one pair of `ready` as the only one of its name."""
+    return [*[pair for pair in headers if pair[0].lower() != ready[0][0]], *ready]
 
 
-def _checked_names(keyword: str, names: object) -> list[str]:
+def _checked_names(names: object) -> list[str]:
     if isinstance(names, str):
-        return [_checked_name(keyword, names)]
+        return [_checked_name("header_name", names)]
     if isinstance(names, bytes) or not isinstance(names, Iterable):
-        raise TypeError(f"{keyword} must be a str or a list of str (got {names!r})")
-    checked = [_checked_name(keyword, name) for name in names]
+        raise TypeError(f"header_name must be a str, such as 'X-Request-ID', or a list of them (got {names!r})")
+    checked = [_checked_name("header_name", name) for name in cast("Iterable[object]", names)]
     if not checked:
-        raise ValueError(f"{keyword} must name at least one header (got {names!r})")
+        raise ValueError(f"header_name must name one header at least, such as 'X-Request-ID' (got {names!r})")
     return checked
 
 
@@ -179,9 +172,7 @@ def _checked_name(keyword: str, name: object) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{keyword} must be a str, such as 'X-Request-ID' (got {name!r})")
     if not name.isascii() or not is_token(name.encode()):
-        raise ValueError(
-            f"{keyword} must be a name that HTTP allows (RFC 9110 5.1), such as 'X-Request-ID' (got {name!r})"
-        )
+        raise ValueError(f"{keyword} must be a token (RFC 9110 5.1), such as 'X-Request-ID' (got {name!r})")
     return name
 
 
@@ -204,34 +195,31 @@ def _checked_validator(validator: object) -> Callable[[str], object] | None:
     if validator is None:
         return None
     if isinstance(validator, re.Pattern):
-        if not isinstance(validator.pattern, str):
-            raise TypeError(f"validator must be a pattern of str, as ids are str (got {validator!r})")
-        return validator.fullmatch
+        pattern = cast("Any", validator)
+        if not isinstance(pattern.pattern, str):
+            raise TypeError(f"validator must be a pattern of str, as ids are str (got {pattern!r})")
+        return pattern.fullmatch  # type: ignore[no-any-return]
     return _checked_callable(
         "validator", validator, "a plain callable of the id, a compiled pattern (re.compile), or None"
     )
 
 
-def _checked_trust(trust: object) -> Callable[[Scope], object] | None:
-    """None for trust in everyone."""
-    if isinstance(trust, bool):
-        return None if trust else lambda _: False
+def _checked_trust(trust: object) -> Callable[[Scope], object]:
+    if trust is False:
+        return lambda _: False
     if callable(trust):
         return _checked_callable("trust_incoming", trust, "a plain callable of the scope")
     if isinstance(trust, str | bytes) or not isinstance(trust, Iterable):
         raise TypeError(
-            "trust_incoming must be True, False, a plain callable of the scope or a list of networks, such as"
+            "trust_incoming must be True, False, a plain callable of the scope, or a list of networks, such as"
             f" ['10.0.0.0/8'] (got {trust!r})"
         )
-    return trusted_networks(trust)
+    return trusted_networks(cast("Iterable[object]", trust))
 
 
 def _checked_callable(keyword: str, function: object, what: str) -> Callable[..., object]:
     # What an `async def` returns is true, whatever it would say: it would let everything in.
-    if (
-        not callable(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.iscoroutinefunction(getattr(function, "__call__", None))
-    ):
+    is_async = inspect.iscoroutinefunction
+    if not callable(function) or is_async(function) or is_async(getattr(function, "__call__", None)):  # noqa: B004
         raise TypeError(f"{keyword} must be {what} (got {function!r})")
     return function

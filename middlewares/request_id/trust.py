@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 from ..asgi import Scope
 
 
-def trusted_networks(networks: Iterable[str]) -> Callable[[Scope], bool]:
+def trusted_networks(networks: Iterable[object]) -> Callable[[Scope], bool]:
     """The test whether the peer of a scope is in one of the networks. No peer, or no address: it is not.
 
     Raises:
@@ -32,10 +32,8 @@ def trusted_networks(networks: Iterable[str]) -> Callable[[Scope], bool]:
 
     def is_trusted_peer(scope: Scope) -> bool:
         client = _peer(scope)
-        # A tuple, with daphne a list. Numbers are refused: ip_address takes them for addresses.
-        return (
-            bool(client) and isinstance(client, tuple | list) and isinstance(client[0], str) and is_trusted(client[0])
-        )
+        host = client[0] if client else None
+        return isinstance(host, str) and is_trusted(host)
 
     return is_trusted_peer
 
@@ -52,9 +50,10 @@ def _network(text: object) -> Any:
 
 
 def _peer(scope: Scope) -> Any:
-    # A layer outside that resolved the end user's address into `client` keeps the peer that the server saw here.
+    """The peer as the server saw it: `(host, port)`, with daphne a list; None where there is none.
+
+    A layer outside that has resolved the address of the end user into `client` keeps the peer in the state.
+    """
     state = scope.get("state")
-    resolved = state.get("proxy_headers") if isinstance(state, Mapping) else None
-    if isinstance(resolved, Mapping) and "client" in resolved:
-        return resolved["client"]
-    return scope.get("client")
+    resolved = state.get("proxy_headers") if state else None
+    return (resolved if resolved and "client" in resolved else scope).get("client")

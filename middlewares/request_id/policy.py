@@ -87,16 +87,16 @@ class RequestIDPolicy:
             self.trusts = lambda scope: self._holds("trust_incoming", trusts, scope)
         self._complaints: set[str] = set()
 
-    def adopted(self, found: Iterable[Header]) -> str | None:
-        """The id that a trusted request brought along, under one of the names; None where it is refused.
+    def adopted(self, found: tuple[Header, ...]) -> str | None:
+        """The id in the headers that a trusted request brought along, one at least; None where it is refused.
 
         The first of the names that the request has decides. A value that is refused goes nowhere, not into the log.
         """
-        for name in self.names:
-            values = {value.strip(b" \t") for key, value in found if key == name}
-            if values:
-                return self._accepted(values.pop()) if len(values) == 1 else None
-        return None
+        if len(found) == 1:
+            return self._accepted(found[0][1].strip(b" \t"))
+        first = next(name for name in self.names if any(key == name for key, _ in found))
+        values = {value.strip(b" \t") for key, value in found if key == first}
+        return self._accepted(values.pop()) if len(values) == 1 else None
 
     def _accepted(self, value: bytes) -> str | None:
         # A shortcut for ids without punctuation, such as ours; of bytes, `isalnum` is about ASCII alone.

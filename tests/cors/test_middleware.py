@@ -355,3 +355,13 @@ def test_headers_may_be_missing_or_an_iterator() -> None:
 
     sent = run(CORSMiddleware(app, allow_origins="*"), http_scope())
     assert [[(ACAO, b"*")], [(b"a", b"1"), (ACAO, b"*")]] == [start["headers"] for start in sent]
+
+
+def test_private_network_is_asked_by_its_own_header() -> None:
+    """The permission goes to preflights that ask for it, and no others, where the policy opted in (Private Network Access)."""
+    app = CORSMiddleware(never, allow_origins=[A], allow_private_network=True)
+    name = b"access-control-allow-private-network"
+    assert [] == header(run(app, preflight(ORIGIN))[0], name)
+    assert [b"true"] == header(
+        run(app, preflight(ORIGIN, (b"access-control-request-private-network", b"true")))[0], name
+    )

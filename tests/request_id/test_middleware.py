@@ -561,7 +561,7 @@ def test_error_of_send_passes() -> None:
         {"response_header": None},
         {"trust_incoming": ["10.0.0.0/8"]},
     ],
-    ids=repr,
+    ids=lambda keywords: "".join(keywords) or "defaults",
 )
 @pytest.mark.parametrize(
     "outer", [{}, {"trust_incoming": False}, {"update_request_header": False}, {"generator": "uuid7"}], ids=repr

@@ -30,8 +30,9 @@ Caveats:
 
 - The application may have worked on the first pieces of a body that turns out to be bad: as with every upload, what it
   does takes effect only when `more_body` is false.
-- An application that needs Content-Length finds none, as with chunked uploads: Django's multipart parser takes such a
-  body for empty, and so does Flask behind a bridge that does not set `wsgi.input_terminated`.
+- An application that needs Content-Length finds none, as with chunked uploads. Django's multipart parser takes such a
+  body for empty, and so does Flask behind a2wsgi, unless it is told that the bridge ends the input:
+  `lambda environ, start: flask_app({**environ, "wsgi.input_terminated": True}, start)`.
 """
 
 from .decompression import DecompressionMiddleware

@@ -97,6 +97,14 @@ def test_truncated_at_any_byte(coding):
 
 
 @codings
+def test_nothing_is_held_back(coding):
+    """All that a piece decodes to is out before the next one is asked for, however little is read at once."""
+    coded = encode(coding, TEXT)
+    for length in range(len(coded) + 1):
+        assert decoded(coding, [coded[:length]], 1) == decoded(coding, [coded[:length]])
+
+
+@codings
 def test_changed_at_any_byte(coding):
     """A changed byte gives an error, an incomplete body or other bytes, and never anything else."""
     coded = encode(coding, TEXT)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 import subprocess
 import sys
 from itertools import pairwise
@@ -105,7 +106,7 @@ def test_decoded(coding, backend):
 @codings
 def test_large_pieces(coding, backend):
     """Pieces from 64 KiB on, and small ones that decode to much, are decoded whole; one middleware serves all loops."""
-    noise = bytes((i * i * 7919 >> 5) & 0xFF for i in range(300_000))
+    noise = random.Random(0).randbytes(300_000)
     app = linted(echo)
     for body in (noise, bytes(3_000_000), bytes(65_536), bytes(65_537), bytes(65_536 + 262_144)):
         assert run(app, request(coding), *messages(encode(coding, body)), backend=backend) == echoed(body)
@@ -185,6 +186,28 @@ def test_nothing_read_ahead():
     assert log[-2:] == ["asked", 0]
     sizes = [entry for entry in log if isinstance(entry, int)]
     assert sum(sizes) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("body", "sizes"),
+    [
+        (bytes(65_535), [65_535]),
+        (bytes(400_000), [65_536, 262_144, 72_320]),
+        (random.Random(0).randbytes(300_000), [262_144, 37_856]),
+    ],
+    ids=["small", "much", "large"],
+)
+def test_sizes_of_pieces(body, sizes):
+    """What is decoded in the event loop is 64 KiB at most; larger steps are for threads, where a piece is large."""
+    got = []
+
+    async def app(scope, receive, send):
+        while not got or got[-1]["more_body"]:
+            got.append(await receive())
+
+    run(DecompressionMiddleware(app), request("gzip"), *messages(encode("gzip", body)))
+    assert [len(message["body"]) for message in got] == sizes
+    assert b"".join(message["body"] for message in got) == body
 
 
 @backends

@@ -211,6 +211,16 @@ def test_repeated_step():
     assert (first["body"] + last["body"], first["more_body"], last["more_body"]) == (b"tea" * 50, True, False)
 
 
+def test_outcome_that_was_not_taken():
+    """Before the outcome of a step is taken, nothing further is asked of the client."""
+    body = ALL.body([b"gzip"])
+    body.feed({"body": encode("gzip", b"tea"), "more_body": True})
+    body.step(100)
+    assert not body.needs_input
+    assert body.take() == {"type": "http.request", "body": b"tea", "more_body": True}
+    assert body.needs_input
+
+
 def test_repeated_refusal():
     """Whoever asks again gets the same refusal again."""
     body = ALL.body([b"gzip"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Iterable
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from .._http.headers import request_values
@@ -49,14 +50,13 @@ class DecompressionMiddleware:
     ) -> None:
         # Third-party, so not with the room; here, so not on the first request.
         from anyio import CapacityLimiter, to_thread
-        from anyio.lowlevel import RunVar
 
         self.app = app
         self._app = single_callable(app)
         self._policy = DecompressionPolicy(max_size=max_size, encodings=encodings)
         self._run_sync = to_thread.run_sync
         self._new_limiter = CapacityLimiter
-        self._limiter: RunVar[CapacityLimiter] = RunVar("middlewares.compression.decoding")
+        self._limiter = _shared_limiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, with a decoded body if the request's is coded."""
@@ -133,7 +133,7 @@ class DecompressionMiddleware:
                 return decoded
 
     def _thread_limiter(self) -> Any:
-        limiter = self._limiter.get(None)  # one for each event loop
+        limiter = self._limiter.get(None)
         if limiter is None:
             limiter = self._new_limiter(os.cpu_count() or 1)
             self._limiter.set(limiter)
@@ -144,6 +144,15 @@ class DecompressionMiddleware:
         headers = [self._policy.accept_encoding] if refusal.status == 415 else []
         for message in problem(scope, refusal.status, refusal.detail, headers=headers):
             await send(message)
+
+
+@cache
+def _shared_limiter() -> Any:
+    """The limiter of threads, one for each event loop that all instances share: it is about the cores."""
+    from anyio.lowlevel import RunVar
+
+    limiter: RunVar[Any] = RunVar("middlewares.compression.decoding")
+    return limiter
 
 
 async def _dropped() -> None:

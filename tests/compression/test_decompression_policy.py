@@ -225,14 +225,16 @@ def test_repeated_refusal():
     """Whoever asks again gets the same refusal again."""
     body = ALL.body([b"gzip"])
     body.feed({"body": b"garbage", "more_body": True})
-    refusals = []
+    refusals, depths = [], []
     for _ in range(2):
         body.step(100)
         with pytest.raises(Refusal) as refused:
             body.take()
         refusals.append(refused.value)
+        depths.append(len(refused.traceback))
         assert not body.needs_input
     assert refusals[0] is refusals[1]
+    assert depths[0] == depths[1]  # and does not grow by it
 
 
 def test_missing_body():

@@ -6,6 +6,7 @@ Every name is loaded on first use, so that a room costs nothing where another on
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .compression import DecompressionMiddleware
     from .cors import CORSMiddleware
     from .request_id import RequestIDMiddleware
     from .server_errors import ServerErrorMiddleware
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CORSMiddleware",
+    "DecompressionMiddleware",
     "OrderError",
     "OrderProblem",
     "OrderWarning",

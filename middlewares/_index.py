@@ -4,4 +4,5 @@ ROOMS = {
     "RequestIDMiddleware": "request_id",
     "CORSMiddleware": "cors",
     "ServerErrorMiddleware": "server_errors",
+    "DecompressionMiddleware": "compression",
 }

@@ -21,10 +21,11 @@ class TimingPolicy:
 
     Attributes:
         name: The lower-case name of the field, None for none.
+        own: Our entry, to be formatted with milliseconds.
         allow_origin: The Timing-Allow-Origin pair, None for none.
     """
 
-    __slots__ = ("_dur", "_own", "_total", "allow_origin", "name")
+    __slots__ = ("_dur", "_total", "allow_origin", "name", "own")
 
     def __init__(
         self, *, header: str | None, metric: str, precision: int, timing_allow_origin: str | Iterable[str] | None
@@ -38,13 +39,13 @@ class TimingPolicy:
         if not 0 <= precision <= 9:
             raise ValueError(f"precision must be 0 to 9 digits after the point of milliseconds (got {precision!r})")
         self._dur = b";dur=%%.%df" % precision
-        self._own = own.replace(b"%", b"%%") + self._dur
+        self.own = own.replace(b"%", b"%%") + self._dur
         self._total = b"total" + self._dur
         self.allow_origin = None if timing_allow_origin is None else _allow_origin(timing_allow_origin)
 
     def at_start(self, seconds: float, spans: Iterable[Timed], traceparent: str | None = None, taken: int = 0) -> bytes:
         """The value of the field as the response starts; `taken` bytes of the application's stand before it."""
-        value = self._own % (seconds * 1000)
+        value = self.own % (seconds * 1000)
         if traceparent is not None:
             value += b', traceparent;desc="' + traceparent.encode("ascii") + b'"'
         return self._joined(value, spans, taken) if spans else value

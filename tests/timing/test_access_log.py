@@ -28,9 +28,8 @@ async def failing(scope, receive, send):
 
 
 def lines(caplog, scope, app=hello, **keywords):
-    with caplog.at_level(logging.INFO):
-        with contextlib.suppress(KeyError):
-            run(TimingMiddleware(app, exporters=[AccessLog(**keywords)]), scope)
+    with caplog.at_level(logging.INFO), contextlib.suppress(KeyError):
+        run(TimingMiddleware(app, exporters=[AccessLog(**keywords)]), scope)
     found = [record.getMessage() for record in caplog.records]
     assert {record.name for record in caplog.records} <= {"middlewares.access", "mine"}
     assert all(line.isascii() and line.isprintable() for line in found)

@@ -150,7 +150,8 @@ class TimingMiddleware:
                 if plain and not spans:  # the usual case, in one pass: this is what keeps the layer cheap
                     message = {**message}
                     headers = message.get("headers")
-                    message["headers"] = [*pairs(headers), (name, own % ((perf_counter() - started) * 1000))]
+                    field = (name, own % ((perf_counter() - started) * 1000))
+                    message["headers"] = [*pairs(headers), field]
                 else:
                     message = self._timed(message, scope, perf_counter() - started, spans or [])
                 if not records:

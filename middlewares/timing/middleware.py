@@ -147,15 +147,22 @@ class TimingMiddleware:
         def send_timed(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
             if message["type"] == "http.response.start":
                 spans = collector.spans
+                if not records:
+                    collector.spans = None  # what comes now is too late for the header
                 if plain and not spans:  # the usual case, in one pass: this is what keeps the layer cheap
                     message = {**message}
                     headers = message.get("headers")
                     field = (name, own % ((perf_counter() - started) * 1000))
+                    if headers.__class__ is list:
+                        for pair in headers:
+                            if pair.__class__ is not tuple or not (pair[0].__class__ is pair[1].__class__ is bytes):
+                                break
+                        else:
+                            message["headers"] = [*headers, field]
+                            return send(message)
                     message["headers"] = [*pairs(headers), field]
                 else:
                     message = self._timed(message, scope, perf_counter() - started, spans or [])
-                if not records:
-                    collector.spans = None  # what comes now is too late for the header
             return send(message)
 
         return send_timed

@@ -11,6 +11,7 @@ import pytest
 
 from middlewares.testing import Lint, Recorder, http_scope, run, websocket_scope
 from middlewares.timing import Span, TimingMiddleware, add, span
+from middlewares.timing.spans import current
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
 BODY = {"type": "http.response.body", "body": b"abc", "more_body": False}
@@ -72,6 +73,29 @@ def test_header(backend):
     ]  # fmt: skip
     assert sent[1] is BODY
     assert len(message["headers"]) == 2
+
+
+@pytest.mark.parametrize("headers", [[[b"a", b"b"]], [(b"a", bytearray(b"b"))], [(bytearray(b"a"), b"b")]])
+def test_exact_types(headers):
+    """Pairs go out as tuples of bytes, whatever the application gave: granian and daphne take nothing else."""
+    sent = run(TimingMiddleware(sending({**START, "headers": headers}, BODY)), http_scope())
+    assert sent[0]["headers"][0] == (b"a", b"b")
+    assert all(type(part) is bytes for pair in sent[0]["headers"] for part in pair)
+
+
+def test_closed_at_the_start():
+    """Where only the header counts, spans after the start are not kept: a stream without end would collect them."""
+    kept = []
+
+    async def app(scope, receive, send):
+        await send(START)
+        with span("late"):
+            pass
+        kept.append(current.get().spans)
+        await send(BODY)
+
+    run(TimingMiddleware(app), http_scope())
+    assert kept == [None]
 
 
 @pytest.mark.parametrize("records", [False, True])

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 _MOST_SECONDS = 1e9
 
+MOST_SPANS = 10_000
+"""Of one request: a stream or a WebSocket without end may have a span for each message. Later ones are left out."""
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 Timed: TypeAlias = tuple[str, float | None, str | None]
@@ -72,7 +75,8 @@ class Timer:
         """Stop the clock; also where the block raises, which goes on."""
         now = perf_counter()
         started, self._started = self._started, None
-        if self._collector is not None and (spans := self._collector.spans) is not None:
+        collector = self._collector
+        if collector is not None and (spans := collector.spans) is not None and len(spans) < MOST_SPANS:
             spans.append((self.name, now - cast("float", started), self.desc))
 
     def __call__(self, function: _F) -> _F:
@@ -124,7 +128,7 @@ def add(name: str, duration: float | None = None, desc: str | None = None) -> No
         desc: A description in words. None: none.
     """
     collector = current.get()
-    if collector is not None and (spans := collector.spans) is not None:
+    if collector is not None and (spans := collector.spans) is not None and len(spans) < MOST_SPANS:
         spans.append((str(name), _seconds(duration), desc if desc is None else str(desc)))
 
 

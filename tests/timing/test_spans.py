@@ -7,7 +7,7 @@ from contextvars import copy_context
 import pytest
 
 from middlewares.timing import add, span
-from middlewares.timing.spans import Collector, current
+from middlewares.timing.spans import MOST_SPANS, Collector, current
 
 
 @pytest.fixture
@@ -108,6 +108,14 @@ def test_outside_and_late(collector):
 
     copy_context().run(outside)
     assert collector.spans is None
+
+
+def test_bounded(collector):
+    """A request keeps a bounded number of spans, also one that never ends."""
+    collector.spans.extend([("x", None, None)] * MOST_SPANS)
+    with span("late"):
+        add("late")
+    assert len(collector.spans) == MOST_SPANS
 
 
 def test_threads(collector):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .request_id import RequestIDMiddleware
     from .server_errors import ServerErrorMiddleware
     from .stack import OrderError, OrderProblem, OrderWarning, Stack, check, use, when, wrap
+    from .timing import TimingMiddleware
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "RequestIDMiddleware",
     "ServerErrorMiddleware",
     "Stack",
+    "TimingMiddleware",
     "__version__",
     "check",
     "use",

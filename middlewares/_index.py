@@ -2,6 +2,7 @@
 
 ROOMS = {
     "RequestIDMiddleware": "request_id",
+    "TimingMiddleware": "timing",
     "CORSMiddleware": "cors",
     "ServerErrorMiddleware": "server_errors",
     "DecompressionMiddleware": "compression",

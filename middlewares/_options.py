@@ -10,11 +10,13 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
+from ._http.paths import Condition
 from .asgi import Scope
 
 ORDER = {"request_id": "RequestIDMiddleware", "cors": "CORSMiddleware", "server_errors": "ServerErrorMiddleware"}
 """Parameter of `wrap` -> class, outermost first."""
 
+_Hook: TypeAlias = Callable[[Any], Any]
 _Answer: TypeAlias = tuple[int, Iterable[tuple[bytes, bytes]], bytes]
 
 
@@ -30,6 +32,24 @@ class RequestIDOptions(TypedDict, total=False):
     update_request_header: bool
     trace_context: bool
     exception_note: bool
+
+
+class TimingOptions(TypedDict, total=False):
+    """What `TimingMiddleware` takes beside the application."""
+
+    header: str | None
+    metric: str
+    precision: int
+    expose: bool | Callable[[Scope], bool]
+    timing_allow_origin: str | Iterable[str] | None
+    trailers: bool
+    traceparent: bool
+    exclude: Condition | Iterable[Condition]
+    on_start: _Hook | Iterable[_Hook] | None
+    on_complete: _Hook | Iterable[_Hook] | None
+    exporters: Iterable[Any]
+    slow: float | None
+    websockets: bool
 
 
 class CORSOptions(TypedDict, total=False):

@@ -1,0 +1,25 @@
+"""What exporters of metrics share: labels that cannot grow without end, and the buckets.
+
+Source: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
+"""
+
+from __future__ import annotations
+
+from .records import TimingRecord
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""The upper bounds in seconds that the semantic conventions advise."""
+
+_KNOWN = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+
+
+def known_method(record: TimingRecord) -> str:
+    """The method, if it is a known one: scanners make others up without end."""
+    return record.method if record.method in _KNOWN else "_OTHER"
+
+
+def final_status(record: TimingRecord) -> int | None:
+    """The status, 500 for an unhandled exception; None without one, and for what is no status code."""
+    if record.error is not None and not record.aborted:
+        return 500
+    return record.status if record.status is not None and 100 <= record.status <= 599 else None

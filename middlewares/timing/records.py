@@ -1,0 +1,128 @@
+"""What is known of a request when it is over, and the template of the route that it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from ..asgi import Scope
+from .spans import Span
+
+
+class TimingRecord(NamedTuple):
+    """One request, or one WebSocket connection, after its end. Times are in seconds.
+
+    Attributes:
+        type: "http" or "websocket".
+        method: As the client sent it, in any length and case; "GET" for a WebSocket handshake.
+        path: As in the scope: decoded, so that it may hold line feeds and escapes. Never write it to a log as it is.
+        route: The template of the matched route, with the prefix of mounts; None where none matched, or none is known.
+        scheme: "http", "https", "ws", "wss"; None if the server does not tell.
+        http_version: "1.0", "1.1", "2", "3"; None if the server does not tell.
+        status: The status code; 500 if the application raised before the start, else None without a start. Of a
+            WebSocket: 101 if it was accepted, 403 if it was refused, or the status of the denial.
+        ttfb: From the request to the start of the response; None without a start.
+        duration: From the request to the end of the response.
+        request_bytes: Of the body that the application received; of all messages of a WebSocket.
+        response_bytes: Of the body that the application sent; of all messages of a WebSocket.
+        aborted: Whether the response did not reach its end: the client left, the task was cancelled, or the application
+            returned too early.
+        error: The exception that the application raised before the end; None if none.
+        spans: The spans and entries, in the order of their ends.
+        request_id: The id that a request-id layer put into the state; None if none.
+        receive_wait: How long the application waited for the client's body.
+        send_wait: How long it waited for messages to be taken: what a slow client costs.
+        scope: The scope itself.
+    """
+
+    type: str
+    method: str
+    path: str
+    route: str | None
+    scheme: str | None
+    http_version: str | None
+    status: int | None
+    ttfb: float | None
+    duration: float
+    request_bytes: int
+    response_bytes: int
+    aborted: bool
+    error: Exception | None
+    spans: tuple[Span, ...]
+    request_id: str | None
+    receive_wait: float
+    send_wait: float
+    scope: Scope
+
+    def __repr__(self) -> str:
+        # Without the scope: cookies and credentials stand in its headers.
+        shown = ", ".join([f"{name}={value!r}" for name, value in zip(self._fields[:-1], self[:-1], strict=True)])
+        return f"TimingRecord({shown})"
+
+
+def state_value(scope: Scope, key: str) -> str | None:
+    """A `str` in the state of a scope, which may be missing or of another kind; None if there is none."""
+    state: Any = scope.get("state")
+    value: Any = cast("Mapping[str, Any]", state).get(key) if isinstance(state, Mapping) else None
+    return value if isinstance(value, str) else None
+
+
+def route_template(scope: Scope) -> str | None:
+    """The template of the route that routers left in the scope, without values of the request; None if none matched."""
+    route: Any = scope.get("route")
+    template: Any = scope.get("path_template")  # Litestar
+    if not template:
+        fastapi: Any = scope.get("fastapi")
+        context: Any = cast("Mapping[str, Any]", fastapi).get("effective_route_context") if fastapi else None
+        # FastAPI: the path of the route itself lacks the prefix of include_router.
+        template = getattr(context, "path_format", None) or getattr(route, "path", None)
+    if not isinstance(template, str):
+        return None
+    prefix = _mount_prefix(scope, template if not _is_mount(route, template) else "")
+    if prefix is None:
+        return None
+    return prefix if _is_mount(route, template) else prefix + template
+
+
+def _is_mount(route: Any, template: str) -> bool:
+    # Starlette leaves the mount itself where an application that does no routing is mounted; its path is the end of
+    # root_path already.
+    return getattr(route, "path", None) == template and hasattr(route, "routes")
+
+
+def _mount_prefix(scope: Scope, template: str) -> str | None:
+    """What mounts added to `root_path`, with `{name}` in place of the values; None if one cannot be put back."""
+    outer: str | None = scope.get("app_root_path")
+    root: str = scope.get("root_path") or ""
+    if outer is None or not root.startswith(outer):
+        return ""
+    prefix = root[len(outer) :]
+    params: dict[str, Any] = scope.get("path_params") or {}
+    # From the end: mounts nest, and a parameter inside is a later one.
+    for name, value in reversed(params.items()) if prefix else ():
+        if "{" + name + "}" in template or "{" + name + ":" in template:
+            continue
+        restored = _put_back(prefix, name, value)
+        if restored is None:
+            return None  # a value in the template would make it another one for each request
+        prefix = restored
+    return prefix
+
+
+def _put_back(prefix: str, name: str, value: Any) -> str | None:
+    if isinstance(value, str) and "/" in value:  # the path convertor
+        head, found, tail = prefix.rpartition(value)
+        return f"{head}{{{name}}}{tail}" if found else None
+    segments = prefix.split("/")
+    for index in reversed(range(len(segments))):
+        if _is_written_as(value, segments[index]):
+            segments[index] = "{" + name + "}"
+            return "/".join(segments)
+    return None
+
+
+def _is_written_as(value: Any, segment: str) -> bool:
+    try:
+        return bool(segment) and type(value)(segment) == value  # 007 is 7 to the convertor
+    except Exception:  # noqa: BLE001 - a convertor of any kind
+        return False

@@ -1,0 +1,136 @@
+"""The access log: one line a request, escaped, without secrets."""
+
+import contextlib
+import json
+import logging
+import re
+
+import pytest
+
+from middlewares.testing import http_scope, run
+from middlewares.timing import AccessLog, TimingMiddleware
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+BODY = {"type": "http.response.body", "body": b"abc", "more_body": False}
+
+
+async def hello(scope, receive, send):
+    await send(START)
+    await send(BODY)
+
+
+async def silent(scope, receive, send):
+    pass
+
+
+async def failing(scope, receive, send):
+    raise KeyError
+
+
+def lines(caplog, scope, app=hello, **keywords):
+    with caplog.at_level(logging.INFO), contextlib.suppress(KeyError):
+        run(TimingMiddleware(app, exporters=[AccessLog(**keywords)]), scope)
+    found = [record.getMessage() for record in caplog.records]
+    assert {record.name for record in caplog.records} <= {"middlewares.access", "mine"}
+    assert all(line.isascii() and line.isprintable() for line in found)
+    return [re.sub(r"\[.*?\]", "[T]", re.sub(r"[0-9]+\.[0-9]{6}", "N", line)) for line in found]
+
+
+HOSTILE = http_scope(
+    'G"\nT',
+    '/a b\n\x1b"\u2028',
+    [(b"referer", b"https://x/?a=1&Token=s3cret"), (b"user-agent", b'"\x1b[31m\r\n\xe9\x7f')],
+    query_string=b"q=1&%74oken=s3cret&PASSWORD=s3cret&token",
+    state={"request_id": 'i\n "d'},
+    client=["10.0.0.1", 1],
+)
+
+
+def test_combined(caplog):
+    """The Combined Log Format with our fields behind; nothing of a request can forge a line."""
+    lines(caplog, HOSTILE)
+    found = re.fullmatch(
+        r'10\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*)" 200 3 "(.*)" "(.*)" '
+        r"request_id=(\S+) duration=\d+\.\d{6} ttfb=\d+\.\d{6} route=-",
+        caplog.records[0].getMessage(),
+    )
+    assert found.groups() == (
+        r"G\"\nT /a%20b%0A%1B%22%E2%80%A8?q=1&%74oken=***&PASSWORD=***&token HTTP/1.1",
+        "https://x/?a=1&Token=***",
+        r"\"\x1b[31m\r\n\xe9\x7f",
+        r"i\n\x20\"d",
+    )
+
+
+def test_aborted(caplog):
+    """A dash stands for what there is not; a response that did not end is marked."""
+    (line,) = lines(caplog, http_scope(client=None), silent)
+    assert line == '- - - [T] "GET / HTTP/1.1" - 0 "-" "-" request_id=- duration=N ttfb=- route=- aborted'
+
+
+def test_json(caplog):
+    """One object a line, whose strings JSON escapes."""
+    lines(caplog, HOSTILE, format="json")
+    text = caplog.records[0].getMessage()
+    found = json.loads(text)
+    assert all(isinstance(found.pop(name), float) for name in ("time", "duration", "ttfb"))
+    assert found == {
+        "type": "http",
+        "method": 'G"\nT',
+        "client": "10.0.0.1",
+        "target": "/a%20b%0A%1B%22%E2%80%A8?q=1&%74oken=***&PASSWORD=***&token",
+        "referer": "https://x/?a=1&Token=***",
+        "user_agent": '"\x1b[31m\r\n\xe9\x7f',
+        "http_version": "1.1",
+        "status": 200,
+        "request_bytes": 0,
+        "response_bytes": 3,
+        "route": None,
+        "aborted": False,
+        "error": None,
+        "request_id": 'i\n "d',
+    }
+
+
+def test_json_of_an_error(caplog):
+    """The class of the exception, without its text."""
+    lines(caplog, http_scope(), failing, format="json")
+    found = json.loads(caplog.records[0].getMessage())
+    assert (found["error"], found["status"], found["ttfb"]) == ("KeyError", 500, None)
+
+
+@pytest.mark.parametrize("exclude", ["/health", ["/health"], re.compile("^/health"), lambda scope: True])
+def test_exclude(caplog, exclude):
+    """Health checks can be left out."""
+    assert lines(caplog, http_scope(path="/health"), exclude=exclude) == []
+
+
+def test_logger_and_names(caplog):
+    """The logger by name or itself; the names to redact can be others."""
+    scope = http_scope(query_string=b"token=1&pin=2")
+    assert "?token=1&pin=*** " in lines(caplog, scope, logger=logging.getLogger("mine"), redact=["PIN"])[0]
+    assert caplog.records[0].name == "mine"
+
+
+def test_off(caplog):
+    """Where INFO is off, nothing is done."""
+    logging.getLogger("middlewares.access").setLevel(logging.WARNING)
+    try:
+        assert lines(caplog, http_scope()) == []
+    finally:
+        logging.getLogger("middlewares.access").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"format": "common"}, ValueError, "format must be"),
+        ({"redact": "token"}, TypeError, "redact must be"),
+        ({"redact": 1}, TypeError, "redact must be"),
+        ({"exclude": "health"}, ValueError, "exclude must be"),
+    ],
+)
+def test_bad_configuration(keywords, error, message):
+    """What cannot work fails at construction, by name."""
+    with pytest.raises(error, match=message):
+        AccessLog(**keywords)

@@ -1,0 +1,136 @@
+"""What stands in the header: the grammar of Server-Timing, repaired names, sums, and the limit in bytes."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from middlewares.timing.policy import TimingPolicy, entry_name, quoted
+from middlewares.timing.spans import _seconds
+
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+ENTRY = rb"%s(?:;dur=[0-9]+(?:\.[0-9]+)?)?(?:;desc=\"(?:[ !\x23-\x5b\x5d-\x7e]|\\[\"\\])*\")?" % TOKEN
+FIELD = re.compile(rb"%s(?:, %s)*" % (ENTRY, ENTRY))
+
+
+def policy(**keywords):
+    defaults = {"header": "Server-Timing", "metric": "app", "precision": 1, "timing_allow_origin": None}
+    return TimingPolicy(**{**defaults, **keywords})
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([], b"app;dur=12.3"),
+        ([("db", 0.005, None)], b"app;dur=12.3, db;dur=5.0"),
+        ([("db", 0.005, "SELECT 1")], b'app;dur=12.3, db;dur=5.0;desc="SELECT 1"'),
+        ([("cache", None, "hit")], b'app;dur=12.3, cache;desc="hit"'),
+        (
+            [("db", 0.001, None), ("tpl", 0.002, None), ("db", 0.003, "x")],
+            b'app;dur=12.3, db;dur=4.0;desc="x", tpl;dur=2.0',
+        ),
+        ([("a", None, "1"), ("a", 0.002, "2"), ("a", None, "3")], b'app;dur=12.3, a;dur=2.0;desc="1"'),
+        ([("my db", 0.0, None), ("", None, None), ("é\r\n;", None, None)], b"app;dur=12.3, my_db;dur=0.0, _, ____"),
+        ([("x", None, 'a"b\\c\r\n\x7fé')], b'app;dur=12.3, x;desc="a\\"b\\\\c   ?"'),
+    ],
+    ids=["none", "one", "desc", "no-dur", "sum", "sum-none", "repaired", "quoted"],
+)
+def test_at_start(spans, expected):
+    """Our entry comes first, then each name once, as tokens and quoted-strings (W3C Server Timing; RFC 9110 5.6)."""
+    assert policy().at_start(0.01234, spans) == expected
+
+
+@pytest.mark.parametrize(("precision", "expected"), [(0, b"app;dur=1"), (3, b"app;dur=1.235")])
+def test_precision(precision, expected):
+    """`precision` is the number of digits after the point of milliseconds."""
+    assert policy(precision=precision).at_start(0.0012346, []) == expected
+
+
+def test_traceparent_entry():
+    """The trace stands behind our entry, as a description."""
+    assert policy().at_start(0, [("a", None, None)], "00-ab") == b'app;dur=0.0, traceparent;desc="00-ab", a'
+
+
+def test_percent_in_metric():
+    """A percent sign, which a token may hold, is one in the name."""
+    assert policy(metric="100%s").at_start(0, []) == b"100%s;dur=0.0"
+
+
+def test_at_end():
+    """The trailers have the entry `total`, and the late spans."""
+    assert policy().at_end(1.5, [("late", 0.25, None)]) == b"total;dur=1500.0, late;dur=250.0"
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.text(max_size=300), st.floats(), st.none() | st.text(max_size=400)), max_size=60),
+    st.integers(0, 9000),
+)
+def test_any_spans(spans, taken):
+    """Whatever spans are called: grammar, ASCII, under 8000 bytes, no nan and no inf, each name once."""
+    timed = [(name, _seconds(duration), desc) for name, duration, desc in spans]
+    value = policy().at_start(0.001, timed, taken=taken)
+    assert FIELD.fullmatch(value)
+    assert len(value) + taken < 8000 or value == b"app;dur=1.0"
+    names = [entry_name(name) for name, _, _ in timed]
+    if len(value) + taken < 1000:
+        assert value.count(b", ") >= len(set(names)) - 0 or any(desc and ", " in desc for _, _, desc in timed)
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        (None, None), (0, 0.0), (1.5, 1.5), (-1, None), (float("nan"), None), (float("inf"), None),
+        (10**400, None), ("x", None), (1e300, None),
+    ],
+)  # fmt: skip
+def test_seconds(duration, expected):
+    """What no clock can show is an entry without a duration: browsers take nan and inf for garbage."""
+    assert _seconds(duration) == expected
+
+
+def test_negative_zero():
+    """-0.0 has no sign in the header."""
+    assert policy().at_start(0, [("a", _seconds(-0.0), None)]) == b"app;dur=0.0, a;dur=0.0"
+
+
+def test_long_names():
+    """Long names and descriptions are cut."""
+    assert entry_name("n" * 1000) == b"n" * 100
+    assert quoted("d" * 1000) == b'"' + b"d" * 250 + b'"'
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"metric": "my app"}, ValueError, "metric must be a token"),
+        ({"metric": ""}, ValueError, "metric must be a token"),
+        ({"metric": "app\n"}, ValueError, "metric must be a token"),
+        ({"metric": None}, TypeError, "metric must be a str"),
+        ({"metric": "m" * 101}, ValueError, "at most 100"),
+        ({"header": "Server Timing"}, ValueError, "header must be a token"),
+        ({"header": b"x"}, TypeError, "header must be a str"),
+        ({"precision": 10}, ValueError, "precision must be 0 to 9"),
+        ({"precision": -1}, ValueError, "precision must be 0 to 9"),
+        ({"precision": True}, TypeError, "precision must be a whole"),
+        ({"timing_allow_origin": 1}, TypeError, "timing_allow_origin must be"),
+        ({"timing_allow_origin": [b"x"]}, TypeError, "timing_allow_origin must hold"),
+        ({"timing_allow_origin": []}, ValueError, "empty list"),
+        ({"timing_allow_origin": "a, b"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": [""]}, ValueError, "must hold origins"),
+    ],
+)
+def test_bad_configuration(keywords, error, message):
+    """What cannot work fails at construction, by name."""
+    with pytest.raises(error, match=message):
+        policy(**keywords)
+
+
+def test_fields():
+    """The name is in lower case, as HTTP/2 asks; several origins are one list."""
+    found = policy(timing_allow_origin=["https://a.example", "https://b.example"])
+    assert found.name == b"server-timing"
+    assert found.allow_origin == (b"timing-allow-origin", b"https://a.example, https://b.example")
+    assert policy(header=None).name is None
+    assert policy(timing_allow_origin="*").allow_origin == (b"timing-allow-origin", b"*")

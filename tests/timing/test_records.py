@@ -1,0 +1,120 @@
+"""The template of a route, out of what the routers of frameworks leave in the scope; and how a record is shown."""
+
+import uuid
+
+import pytest
+
+from middlewares.testing import http_scope, run
+from middlewares.timing import TimingMiddleware
+from middlewares.timing.records import route_template
+from tests.conftest import require
+
+
+class Route:
+    def __init__(self, path):
+        self.path = path
+
+
+class Mount(Route):
+    routes = ()
+
+
+def mounted(root, route, params, outer=""):
+    return {"app_root_path": outer, "root_path": outer + root, "route": route, "path_params": params}
+
+
+class Context:
+    path_format = "/api/i/{id}"
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ({}, None),
+        ({"route": object()}, None),
+        ({"route": Route(b"/x")}, None),
+        ({"path_template": "/l/{id}"}, "/l/{id}"),
+        ({"path_template": None, "fastapi": {}}, None),
+        ({"route": Route("/i/{id}"), "fastapi": {"effective_route_context": Context}}, "/api/i/{id}"),
+        ({"route": Route("/a/{id:int}"), "path_params": {"id": 3}, "root_path": "/proxy"}, "/a/{id:int}"),
+        (mounted("/m", Route("/a"), {}), "/m/a"),
+        (mounted("/m", Route("/a"), None, "/proxy"), "/m/a"),
+        ({**mounted("/m", Route("/a"), {}), "root_path": "/other", "app_root_path": "/proxy"}, "/a"),
+        (mounted("/t/acme", Route("/x/{y}"), {"name": "acme", "y": "acme"}), "/t/{name}/x/{y}"),
+        (mounted("/api/api", Route("/x"), {"name": "api"}), "/api/{name}/x"),
+        (mounted("/a/b/a", Route("/"), {"x": "a", "y": "a"}), "/{x}/b/{y}/"),
+        (mounted("/u/007", Route("/"), {"n": 7}), "/u/{n}/"),
+        (mounted("/f/a/b", Route("/x"), {"p": "a/b"}), "/f/{p}/x"),
+        (mounted("/f/a/c", Route("/x"), {"p": "a/b"}), None),
+        (mounted("/f/x", Route("/x"), {"p": "gone"}), None),
+        (mounted("/o/1", Route("/x"), {"p": object()}), None),
+        (
+            mounted("/id/9F1B2C3D-0000-4000-8000-000000000001", Route("/x"),
+                    {"p": uuid.UUID("9f1b2c3d-0000-4000-8000-000000000001")}),
+            "/id/{p}/x",
+        ),
+        (mounted("/w", Mount("/w"), {}), "/w"),
+        (mounted("/t/acme", Mount("/t/{name}"), {"name": "acme"}), "/t/{name}"),
+        (mounted("/t/gone", Mount("/t/{name}"), {"name": "acme"}), None),
+        ({**mounted("/m", Mount("/m"), {}), "path_template": "/l/{id}"}, "/m/l/{id}"),
+    ],
+)  # fmt: skip
+def test_route_template(scope, expected):
+    """The template has the prefix of mounts, and never the value of a parameter: each would be a series of its own."""
+    assert route_template(scope) == expected
+
+
+def route_of(app, path):
+    records = []
+    run(TimingMiddleware(app, on_complete=records.append), http_scope(path=path))
+    (record,) = records
+    return record.status, record.route
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a/3", (200, "/a/{id:int}")),
+        ("/t/acme/x/1", (200, "/t/{name}/x/{y}")),
+        ("/t/acme/u/007/z", (200, "/t/{name}/u/{n}/z")),
+        ("/nope", (404, None)),
+    ],
+)
+def test_starlette(path, expected):
+    """Routes, mounts with parameters, and paths that match nothing, in Starlette."""
+    require("starlette")
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    def end(request):
+        return PlainTextResponse("x")
+
+    inner = [Route("/x/{y}", end), Mount("/u/{n:int}", routes=[Route("/z", end)])]
+    assert route_of(Starlette(routes=[Route("/a/{id:int}", end), Mount("/t/{name}", routes=inner)]), path) == expected
+
+
+def test_fastapi():
+    """FastAPI: with the prefix of `include_router`."""
+    require("fastapi")
+    from fastapi import APIRouter, FastAPI
+
+    router = APIRouter()
+    router.get("/i/{id}")(lambda id: id)  # noqa: A006
+    app = FastAPI()
+    app.include_router(router, prefix="/api")
+    assert route_of(app, "/api/i/3") == (200, "/api/i/{id}")
+    assert route_of(app, "/none") == (404, None)
+
+
+def test_litestar():
+    """Litestar: the template that it leaves in the scope."""
+    require("litestar")
+    from litestar import Litestar, get
+
+    @get("/l/{number:int}", sync_to_thread=False)
+    def show() -> int:
+        return 1
+
+    assert route_of(Litestar([show]), "/l/3") == (200, "/l/{number}")
+    assert route_of(Litestar([show]), "/none") == (404, None)

@@ -13,7 +13,13 @@ from typing import Any, TypeAlias, TypedDict
 from ._http.paths import Condition
 from .asgi import Scope
 
-ORDER = {"request_id": "RequestIDMiddleware", "cors": "CORSMiddleware", "server_errors": "ServerErrorMiddleware"}
+ORDER = {
+    "request_id": "RequestIDMiddleware",
+    "timing": "TimingMiddleware",
+    "cors": "CORSMiddleware",
+    "server_errors": "ServerErrorMiddleware",
+    "decompression": "DecompressionMiddleware",
+}
 """Parameter of `wrap` -> class, outermost first."""
 
 _Hook: TypeAlias = Callable[[Any], Any]
@@ -73,3 +79,10 @@ class ServerErrorOptions(TypedDict, total=False):
 
     debug: bool
     handler: Callable[[Scope, Exception], _Answer | Awaitable[_Answer]] | None
+
+
+class DecompressionOptions(TypedDict, total=False):
+    """What `DecompressionMiddleware` takes beside the application."""
+
+    max_size: int
+    encodings: Iterable[str]

@@ -36,7 +36,7 @@ from typing import Any, Concatenate, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from ._http.paths import Condition, matcher
 from ._index import ROOMS
-from ._options import ORDER, CORSOptions, RequestIDOptions, ServerErrorOptions
+from ._options import ORDER, CORSOptions, DecompressionOptions, RequestIDOptions, ServerErrorOptions, TimingOptions
 from ._order import STARLETTE_ERRORS, Conditions, OrderError, OrderProblem, OrderWarning, Placed, find_problems
 from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send, single_callable
 
@@ -274,21 +274,25 @@ def wrap(
     app: AnyASGIApp,
     *,
     request_id: bool | RequestIDOptions = False,
+    timing: bool | TimingOptions = False,
     cors: bool | CORSOptions = False,
     server_errors: bool | ServerErrorOptions = False,
+    decompression: bool | DecompressionOptions = False,
     extra: Iterable[AnyLayer] = (),
     **unknown: Never,
 ) -> ASGIApp:
     """Wrap an application in the rooms that are named, in the order that the library knows to be right.
 
-    Outermost first: `request_id`, `cors`, `server_errors`, the layers of `extra`, the application. Each room takes True
-    (its defaults), False (left out, the default), or a mapping of its keywords.
+    Outermost first: `request_id`, `timing`, `cors`, `server_errors`, `decompression`, the layers of `extra`, the
+    application. Each room takes True (its defaults), False (left out, the default), or a mapping of its keywords.
 
     Args:
         app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
         request_id: The keywords of `RequestIDMiddleware`.
+        timing: The keywords of `TimingMiddleware`.
         cors: The keywords of `CORSMiddleware`.
         server_errors: The keywords of `ServerErrorMiddleware`.
+        decompression: The keywords of `DecompressionMiddleware`.
         extra: Layers of other origin, outermost first: whatever a `Stack` takes.
         unknown: Any other name is refused.
 
@@ -300,7 +304,13 @@ def wrap(
         raise TypeError(f"extra must be a list of layers (got {extra!r} alone)")
     if unknown:
         raise TypeError(f"wrap() has no room {min(unknown)!r}; it takes {', '.join(ORDER)} and extra")
-    given = {"request_id": request_id, "cors": cors, "server_errors": server_errors}
+    given = {
+        "request_id": request_id,
+        "timing": timing,
+        "cors": cors,
+        "server_errors": server_errors,
+        "decompression": decompression,
+    }
     layers = {room: _room(room, name, given[room]) for room, name in ORDER.items() if given[room] is not False}
     within = _flat("wrap(extra=...)", extra)
     _report((*layers.values(), *within), app, strict=False)

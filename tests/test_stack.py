@@ -467,7 +467,7 @@ class TestWrap:
         assert wrap(app) is app
         assert wrap(HelloWorld).app is HelloWorld
 
-    @pytest.mark.parametrize("room", ["corse", "timing"])
+    @pytest.mark.parametrize("room", ["corse", "sessions"])
     def test_unknown_room(self, room):
         """A room that does not exist is refused, and the message names those that do."""
         expected = re.escape(f"wrap() has no room {room!r}; it takes {', '.join(ORDER)} and extra")

@@ -85,7 +85,7 @@ class TimingMiddleware:
         exclude: Condition | Iterable[Condition] = (),
         on_start: Hook | Iterable[Hook] | None = None,
         on_complete: Hook | Iterable[Hook] | None = None,
-        exporters: Iterable[Exporter] = (),
+        exporters: Iterable[Any] = (),
         slow: float | None = None,
         websockets: bool = False,
     ) -> None:

@@ -97,12 +97,14 @@ class RequestIDMiddleware:
             await self._app(scope, receive, send)
             return
         policy = self._policy
-        first, others = policy.first, policy.others
+        first = policy.first
         headers = scope["headers"]
         found: tuple[Header, ...] = ()
         for name, value in headers:
-            if name == first or (others and name in others):
+            if name == first:
                 found = (*found, (name, value))
+        if len(policy.names) > 1:
+            found = tuple(pair for pair in headers if pair[0] in policy.names)
         trusted = policy.trusts is None or (bool(found or self._trace_context) and policy.trusts(scope))
         outer = scope.get(_MARK)
         trace: Trace | None = None

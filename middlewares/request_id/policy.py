@@ -42,7 +42,6 @@ class RequestIDPolicy:
         "name",
         "names",
         "new",
-        "others",
         "response_name",
         "trusts",
     )
@@ -62,8 +61,7 @@ class RequestIDPolicy:
         """The name of the header of outgoing calls, as it was written."""
         self.names = tuple([name.lower().encode() for name in names])
         """The names of the request's header, in lower case."""
-        self.first, *others = self.names
-        self.others = tuple(others)
+        self.first = self.names[0]
         self.response_name: bytes | None = self.first
         """The name of the response's header, in lower case; None for none."""
         if response_header is None:

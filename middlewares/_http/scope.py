@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..asgi import Message, Scope, Send
-from .headers import RESPONSE_STARTS
+from ..asgi import Scope
 
 
 def share_routing(inner: Scope, outer: Scope) -> None:
@@ -29,14 +26,3 @@ def share_routing(inner: Scope, outer: Scope) -> None:
         outer["path_template"] = inner["path_template"]
     if "fastapi" in inner:
         outer["fastapi"] = inner["fastapi"]
-
-
-def share_routing_at_start(send: Send, inner: Scope, outer: Scope) -> Send:
-    """A `send` that does `share_routing` as the response starts, for layers that have nothing else to do there."""
-
-    def send_sharing(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
-        if message["type"] in RESPONSE_STARTS:
-            share_routing(inner, outer)
-        return send(message)
-
-    return send_sharing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from middlewares._http.scope import share_routing, share_routing_at_start
-from middlewares.testing import http_scope, run
+from middlewares._http.scope import share_routing
+from middlewares.testing import http_scope
 
 ROUTING = {
     "route": object(),
@@ -48,27 +48,3 @@ def test_nothing_to_share() -> None:
     before = dict(outer)
     share_routing({**outer, "headers": []}, outer)
     assert before == outer
-
-
-@pytest.mark.parametrize("start", ["http.response.start", "websocket.accept", "websocket.http.response.start"])
-def test_shared_at_start(start) -> None:
-    """The keys are there when a layer outside sees the response start, and the messages pass as the same objects."""
-    messages = [{"type": "http.response.debug", "info": {}}, {"type": start}, {"type": "http.response.body"}]
-    seen = []
-
-    async def app(scope, receive, send):
-        inner = dict(scope)
-
-        async def watching(message):
-            seen.append("route" in scope)
-            await send(message)
-
-        sharing = share_routing_at_start(watching, inner, scope)
-        await sharing(messages[0])
-        inner["route"] = "/"
-        await sharing(messages[1])
-        await sharing(messages[2])
-
-    sent = run(app, http_scope())
-    assert [False, True, True] == seen
-    assert all(a is b for a, b in zip(messages, sent, strict=True))

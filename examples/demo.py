@@ -46,7 +46,8 @@ curl -N localhost:{port}/stream
 async def index(request):
     port = request.url.port or 80
     return HTMLResponse(
-        f"<!doctype html><title>asgi-middlewares</title><h1>It runs. Try</h1><pre>{CURLS.format(port=port)}</pre>"
+        f"<!doctype html><title>asgi-middlewares</title><link rel='icon' href='data:,'>"
+        f"<h1>It runs. Try</h1><pre>{CURLS.format(port=port)}</pre>"
     )
 
 

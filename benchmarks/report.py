@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 PACKAGES = ["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "uvloop"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results: rows may be shorter than the columns, and a cell None where there is nothing to say."""
+
+    title: str
+    columns: list[str]
     rows: list[list[Any]]
     note: str = ""
 

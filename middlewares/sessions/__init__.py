@@ -1,0 +1,1 @@
+"""Sessions (the manual page comes with the middleware)."""

@@ -21,6 +21,7 @@ Further left alone are types that end with `+zip`, `+gzip` or `+zstd`. Images th
 
 _EXCLUDED = frozenset([name.encode("ascii") for name in EXCLUDED_CONTENT_TYPES])
 _CODED_IMAGES = frozenset({b"image/svg+xml", b"image/bmp", b"image/x-icon", b"image/vnd.microsoft.icon"})
+_FRAMED = (b"grpc", b"grpc-web")
 _EXCLUDED_SUFFIXES = frozenset({b"zip", b"gzip", b"zstd"})
 
 ALONE, EVENTS, CODED = "left alone", "event stream", "coded"
@@ -61,7 +62,7 @@ def kind_of(content_type: bytes, excluded: frozenset[bytes]) -> str:
             return CODED
         if plus and suffix in _EXCLUDED_SUFFIXES:
             return ALONE
-    if bare in excluded or kind + b"/*" in excluded or (base == b"grpc" and b"application/grpc" in excluded):
+    if bare in excluded or kind + b"/*" in excluded or (base in _FRAMED and b"application/" + base in excluded):
         return ALONE
     return EVENTS if bare == b"text/event-stream" else CODED
 

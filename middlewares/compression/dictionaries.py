@@ -28,6 +28,8 @@ _HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
 MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216
 LARGEST_LEARNED = 4_194_304
 
+_SMALLEST = 8  # of zstd
+
 
 class Dictionary(Zstd):
     """`dcz`: zstd with one dictionary.
@@ -110,7 +112,7 @@ class Shelf:
 
     def learn(self, data: bytes) -> None:
         """Keep a body as a dictionary; those that were of no use for the longest time make room for it."""
-        if not 0 < len(data) <= LARGEST_LEARNED:
+        if not _SMALLEST <= len(data) <= LARGEST_LEARNED:
             return
         digest = sha256(data).digest()
         with self._lock:
@@ -152,8 +154,8 @@ def _checked_dictionaries(dictionaries: Iterable[bytes | str | PathLike[str]]) -
         if not isinstance(cast("Any", given), bytes | str | PathLike):
             raise TypeError(f"dictionaries must hold contents, as bytes, or paths (got {given!r})")
         data = given if isinstance(given, bytes) else Path(given).read_bytes()
-        if not data:
-            raise ValueError("dictionaries must not hold an empty one: no client could have any use for it")
+        if len(data) < _SMALLEST:
+            raise ValueError(f"dictionaries must hold contents of at least {_SMALLEST} bytes (got {data!r})")
         found.append(data)
     return found
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from middlewares._http.paths import checked_prefix, covers, matcher
+from middlewares._http.paths import checked_prefix, covers, matcher, matchers
 from middlewares.testing import http_scope
 
 
@@ -58,3 +58,20 @@ def test_other_conditions(condition: object) -> None:
     """Anything else is a TypeError that names the keyword and the value."""
     with pytest.raises(TypeError, match=r"^exclude must .*got "):
         matcher("exclude", condition)  # type: ignore[arg-type]
+
+
+def test_matchers():
+    """Several conditions hold where one of them does; one alone need not be in a list."""
+    scope = http_scope(path="/a/b")
+    assert [True] == [matches(scope) for matches in matchers("k", "/a")]
+    assert [True] == [matches(scope) for matches in matchers("k", re.compile("b$"))]
+    assert [True] == [matches(scope) for matches in matchers("k", lambda scope: True)]
+    assert [False, True] == [matches(scope) for matches in matchers("k", iter(["/b", "/a"]))]
+    assert matchers("k", ()) == ()
+
+
+@pytest.mark.parametrize("conditions", [5, None, [5]])
+def test_no_conditions(conditions):
+    """What is no condition, and no list of them, is refused by the keyword's name."""
+    with pytest.raises(TypeError, match=r"^k must"):
+        matchers("k", conditions)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._http.headers import Header
 from .._http.paths import Condition
 from .._http.scope import share_routing
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
@@ -123,14 +124,12 @@ class CompressionMiddleware:
                     accept = pair[1] if accept is None else accept + b"," + pair[1]
         asked = policy.known.get(accept) or policy.asked(accept or b"")
         inner = scope
-        if is_conditional:
-            asked, headers = policy.conditional(scope, asked)
-            if headers is not None:
-                inner = {**scope, "headers": headers}
-        if asked.codec is not None and (extensions := scope.get("extensions")):
-            offered = {name: value for name, value in extensions.items() if name not in _FILE_EXTENSIONS}
-            if len(offered) != len(extensions):
-                inner = {**inner, "extensions": offered}
+        if is_conditional or (asked.codec is not None and "extensions" in scope):
+            headers = None
+            if is_conditional:
+                asked, headers = policy.conditional(scope, asked)
+            inner = _inner(scope, headers, codes=asked.codec is not None)
+            send = send if inner is scope else _sharing(send, inner, scope)
         response: CodedResponse | None = None
 
         def send_coded(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
@@ -138,8 +137,6 @@ class CompressionMiddleware:
             if response is not None:
                 return response.send(message)
             if message["type"] == "http.response.start":
-                if inner is not scope:
-                    share_routing(inner, scope)
                 message = policy.start(message, scope, asked)
                 if isinstance(message, Plan):
                     response = self._new_response(
@@ -155,3 +152,21 @@ class CompressionMiddleware:
                 share_routing(inner, scope)
             if response is not None:
                 await response.close()
+
+
+def _inner(scope: Scope, headers: list[Header] | None, *, codes: bool) -> Scope:
+    """The scope for the application: with other headers, without the extensions for files, or the same."""
+    changed: dict[str, Any] = {} if headers is None else {"headers": headers}
+    extensions = scope.get("extensions") if codes else None
+    if extensions and not extensions.keys().isdisjoint(_FILE_EXTENSIONS):
+        changed["extensions"] = {name: value for name, value in extensions.items() if name not in _FILE_EXTENSIONS}
+    return {**scope, **changed} if changed else scope
+
+
+def _sharing(send: Send, inner: Scope, scope: Scope) -> Send:
+    def send_shared(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
+        if message["type"] == "http.response.start":
+            share_routing(inner, scope)
+        return send(message)
+
+    return send_shared

@@ -11,7 +11,7 @@ from .._http.lists import members
 from .._http.paths import Condition, matchers
 from .._http.vary import add_vary
 from ..asgi import Message, Scope
-from .content_types import ALONE, EVENTS, checked_types, kind_of
+from .content_types import ALONE, CODED, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
 from .etags import kept_apart, repeated, suffixed, translated
 from .negotiation import negotiate
@@ -79,7 +79,7 @@ class Plan:
         headers: Its headers, as exact pairs, with Vary.
         codec: By what it is to be coded.
         length: Content-Length as the application gave it, or None.
-        is_usual: Whether there is nothing among the headers that is not true of the coded body, but Content-Length.
+        is_usual: Whether of all headers only Content-Length, in lower case, is not true of the coded body.
         is_events: Whether it is an event stream, of which nothing is kept back, neither the start nor an event.
         is_forced: Whether it is coded whatever its size.
         is_weak: Whether its tag has to be weak.
@@ -122,8 +122,10 @@ class Plan:
     def coded(self, length: int | None) -> Message:
         """The start of the coded response, with the length of its body, or None if that is not known."""
         codec = self.codec
-        headers = [pair for pair in self._headers if pair[0].lower() not in _NOT_OF_CODED]
-        if not self._is_usual:
+        if self._is_usual:
+            headers = [pair for pair in self._headers if pair[0] != b"content-length"]
+        else:
+            headers = [pair for pair in self._headers if pair[0].lower() not in _NOT_OF_CODED]
             headers = _tagged(headers, lambda tag: suffixed(tag, codec.suffix, weak=self._is_weak))
         headers.append(codec.field)
         # RFC 9112 7.1.2: trailers are a part of the chunked coding, which excludes Content-Length.
@@ -156,6 +158,11 @@ class CompressionPolicy:
         use_as_dictionary: Mapping[Any, str] | None,
     ) -> None:
         self.minimum_size = checked_int("minimum_size", minimum_size, 0)
+        least = b"%d" % minimum_size
+        self._least = (
+            len(least),
+            least,
+        )  # numbers compare like this without being parsed: by digits, then digit by digit
         padding = checked_int("random_padding", random_padding, 0, 65_536)
         gzip = _checked_gzip_level(gzip_level, compresslevel)
         brotli = checked_int("brotli_quality", brotli_quality, 0, 11)
@@ -229,57 +236,74 @@ class CompressionPolicy:
     def start(self, message: Message, scope: Scope, asked: Asked) -> Message | Plan:
         """What becomes of a response that starts with `message`: the start to send, if it is plain, or a plan."""
         headers = message.get("headers")
-        content_type = b""
-        length: int | None = None
-        rare = _NO_FIELDS
-        # In one pass, since this runs for every response: nearly all are a list of exact pairs in lower case.
-        is_usual = headers.__class__ is list
-        for pair in headers if is_usual else ():
-            if pair.__class__ is not tuple:
-                is_usual = False
-                break
-            name, value = pair
-            if name.__class__ is not bytes or value.__class__ is not bytes:
-                is_usual = False
-                break
-            if name == b"content-type":
-                content_type = value
-            elif name == b"content-length":
-                length = _number(value)
-            elif name.lower() in _DECISIVE:
-                is_usual = False
-                break
-        given = message
-        if not is_usual:
-            is_read_once = headers.__class__ not in _READ_OFTEN
-            headers = pairs(headers)
-            rare = _decisive(headers)
-            content_type = rare.pop(b"content-type", b"")
-            length = _number(rare.pop(b"content-length", b""))
-            message = {**message, "headers": headers}
-            given = message if is_read_once else given
-        status = message["status"]
+        content_type = length = b""
+        if headers.__class__ is list:
+            # In one pass, without another call, since this runs for every response; and most come to an end here.
+            for pair in headers:
+                if pair.__class__ is not tuple:
+                    break
+                name, value = pair
+                if name.__class__ is not bytes or value.__class__ is not bytes:
+                    break
+                if name == b"content-type":
+                    content_type = value
+                elif name == b"content-length":
+                    length = value
+                elif name.lower() in _DECISIVE:
+                    break
+            else:
+                if (
+                    (asked.codec is None or (length and (len(length), length) < self._least and not asked.is_forced))
+                    and self._kinds.get(content_type) is CODED
+                    and message["status"] == 200
+                    and self._predicate is None
+                ):
+                    message = {**message}
+                    message["headers"] = [*headers, self._vary_pair]
+                    return message
+                return self._decided(message, message, headers, content_type, length, _USUAL, scope, asked)
+        exact = pairs(headers)
+        rare = _decisive(exact)
+        fresh = {**message, "headers": exact}
+        content_type, length = rare.pop(b"content-type", b""), rare.pop(b"content-length", b"")
+        # Headers that could be read only once have been.
+        given = message if headers is None or headers.__class__ in (list, tuple) else fresh
+        return self._decided(given, fresh, exact, content_type, length, rare, scope, asked)
+
+    def _decided(
+        self,
+        given: Message,
+        message: Message,
+        headers: list[Header],
+        content_type: bytes,
+        declared: bytes,
+        rare: Mapping[bytes, bytes],
+        scope: Scope,
+        asked: Asked,
+    ) -> Message | Plan:
         kind = self._kinds.get(content_type) or self._kind(content_type)
+        status = message["status"]
         if kind is ALONE or (
             (status != 200 or rare or self._predicate is not None) and self._is_left_alone(message, scope, rare)
         ):
             tagged = _tagged(headers, kept_apart) if b"etag" in rare else headers
             return given if tagged is headers else {**message, "headers": tagged}
+        headers = headers.copy()
         if b"vary" in rare:
             add_vary(headers, *self._vary)
         else:
-            headers = [*headers, self._vary_pair]
+            headers.append(self._vary_pair)
+        length = _number(declared) if declared else None
         if (
             asked.codec is None
-            or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
             or status == 304
+            or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
         ):
             if b"etag" in rare:
                 headers = _tagged(headers, self._held_tag(asked) if status == 304 else kept_apart)
-            message = {**message}
-            message["headers"] = headers
-            return message
-        plan = Plan(message, headers, asked.codec, length, not rare, kind is EVENTS, asked.is_forced, self._weak)
+            return {**message, "headers": headers}
+        is_usual = rare is _USUAL
+        plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
         if self._shelf is not None and asked.takes_dictionary and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan
@@ -342,8 +366,8 @@ def _decisive(headers: Iterable[Header]) -> dict[bytes, bytes]:
     return found
 
 
-_NO_FIELDS: dict[bytes, bytes] = {}
-_READ_OFTEN = (list, tuple, type(None))
+_USUAL: dict[bytes, bytes] = {}
+"""The rare fields of a response whose headers are a list of exact pairs, the decisive ones in lower case: none."""
 
 
 def _is_kept(rare: Mapping[bytes, bytes]) -> bool:

@@ -77,9 +77,11 @@ class CodedResponse:
                 else:
                     coded = await run_in_thread(plan.codec.whole, body)
                 if len(coded) < size or plan.is_forced:
+                    self.send = self._send  # whatever follows passes
+                    await self._send(plan.coded(len(coded)))
                     message = {**message}
                     message["body"] = coded
-                    await self._settle(plan.coded(len(coded)), message)
+                    await self._send(message)
                     if plan.learn is not None:
                         await self._run(plan.learn, body)
                     return
@@ -90,7 +92,7 @@ class CodedResponse:
             await self._send(message)
 
     async def _settle(self, start: Message, message: Message) -> None:
-        self.send = self._send  # whatever follows passes
+        self.send = self._send
         await self._send(start)
         await self._send(message)
 

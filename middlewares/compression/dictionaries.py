@@ -16,6 +16,7 @@ from .._http.headers import Header
 from .._http.paths import matcher
 from ..asgi import Scope
 from .encoders import Encoder, Zstd, with_first_output, zstd_module
+from .policy import LARGEST_LEARNED
 
 # RFC 9842 5: the magic number of a skippable frame, and its size, which is that of the hash behind it.
 _MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
@@ -26,7 +27,6 @@ _HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
 
 # Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 1 MB more for its tables.
 MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216
-LARGEST_LEARNED = 4_194_304
 
 _SMALLEST = 8  # of zstd
 

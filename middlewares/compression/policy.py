@@ -39,6 +39,9 @@ _NOT_OF_CODED = frozenset(
     {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
 )
 
+LARGEST_LEARNED = 4_194_304
+"""The most bytes of a body that is kept as a dictionary, and of the pieces of a stream that may become one."""
+
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
 

@@ -13,7 +13,7 @@ from anyio import CancelScope, Event, Lock, sleep
 
 from .._http.tasks import run_detached
 from ..asgi import Message, Send
-from .policy import Plan
+from .policy import LARGEST_LEARNED, Plan
 from .threads import run_in_thread
 
 # What was sent can be decoded after this time, at the latest. A slower stream is flushed with each message, a faster
@@ -122,7 +122,9 @@ class _Stream:
         "_flushed",
         "_is_head",
         "_is_pending",
-        "_learned",
+        "_kept",
+        "_kept_size",
+        "_learn",
         "_lock",
         "_plan",
         "_run",
@@ -141,7 +143,9 @@ class _Stream:
         self._failure: Exception | None = None
         self._flushed = float("-inf")
         self._is_pending = False
-        self._learned: list[bytes] = []
+        self._learn = plan.learn
+        self._kept: list[bytes] = []
+        self._kept_size = 0
 
     async def send(self, message: Message) -> None:
         """Take a message that follows the start."""
@@ -164,8 +168,8 @@ class _Stream:
                 await self._send(message)  # some servers hold the start until there is a body, were it an empty one
 
     async def _next(self, message: Message, body: bytes) -> None:
-        if self._plan.learn is not None:
-            self._learned.append(body)
+        if self._learn is not None:
+            self._keep(body)
         now = monotonic()
         wait = self._flushed + FLUSH_SECONDS - now
         if wait <= 0 or self._plan.is_events:
@@ -192,8 +196,15 @@ class _Stream:
             return
         coded = await self._run(self._encoder.finish, body)
         await self._send({**message, "body": coded})
-        if self._plan.learn is not None:
-            await self._run(self._plan.learn, b"".join([*self._learned, body]))
+        if self._learn is not None:
+            await self._run(self._learn, b"".join([*self._kept, body]))
+
+    def _keep(self, body: bytes) -> None:
+        self._kept.append(body)
+        self._kept_size += len(body)
+        if self._kept_size > LARGEST_LEARNED:
+            self._learn = None
+            self._kept = []
 
     async def _flush_after(self, seconds: float, timer: _Timer) -> None:
         try:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewares.compression import CompressionMiddleware
+from middlewares.compression import CompressionMiddleware, encoders, responses, threads
 from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, run
 from tests.compression.coded import zstd
@@ -631,8 +631,6 @@ def test_large_bodies_are_coded_in_threads(backend, pieces, monkeypatch):
 
         return watching
 
-    from middlewares.compression import encoders
-
     monkeypatch.setattr(encoders.Zstd, "whole", watched(encoders.Zstd.whole))
     stream = encoders.Zstd.stream
     monkeypatch.setattr(
@@ -677,8 +675,6 @@ def test_loop_stays_free():
 
 def test_threads_are_bounded(monkeypatch):
     """At most as many bodies as there are cores are coded at once, in each event loop anew."""
-    from middlewares.compression import encoders, threads
-
     monkeypatch.setattr(threads.os, "cpu_count", lambda: 2)
     at_once, most = [0], [0]
     lock = threading.Lock()
@@ -772,6 +768,16 @@ def test_deltas_between_versions():
     assert 250 > len(third)
     coding, _ = get(b"unknown")
     assert b"zstd" == coding
+
+
+def test_what_is_too_large_to_learn(monkeypatch):
+    """Of a stream, no more is kept than a dictionary may have."""
+    monkeypatch.setattr(responses, "LARGEST_LEARNED", 100)
+    middleware = CompressionMiddleware(
+        sending(start(JSON), *[body(b"a" * 60, more=True)] * 3, body()), use_as_dictionary={"/": "/*"}
+    )
+    run(middleware, accepting("zstd, dcz"))
+    assert [] == [*middleware._policy._shelf._learned]
 
 
 # ---- order

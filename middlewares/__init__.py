@@ -6,7 +6,7 @@ Every name is loaded on first use, so that a room costs nothing where another on
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .compression import DecompressionMiddleware
+    from .compression import CompressionMiddleware, DecompressionMiddleware
     from .cors import CORSMiddleware
     from .request_id import RequestIDMiddleware
     from .server_errors import ServerErrorMiddleware
@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CORSMiddleware",
+    "CompressionMiddleware",
     "DecompressionMiddleware",
     "OrderError",
     "OrderProblem",

@@ -5,5 +5,6 @@ ROOMS = {
     "TimingMiddleware": "timing",
     "CORSMiddleware": "cors",
     "ServerErrorMiddleware": "server_errors",
+    "CompressionMiddleware": "compression",
     "DecompressionMiddleware": "compression",
 }

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any, TypeAlias, TypedDict
 
 from ._http.paths import Condition
-from .asgi import Scope
+from .asgi import Message, Scope
 
 ORDER = {
     "request_id": "RequestIDMiddleware",
     "timing": "TimingMiddleware",
     "cors": "CORSMiddleware",
     "server_errors": "ServerErrorMiddleware",
+    "compression": "CompressionMiddleware",
     "decompression": "DecompressionMiddleware",
 }
 """Parameter of `wrap` -> class, outermost first."""
@@ -79,6 +81,24 @@ class ServerErrorOptions(TypedDict, total=False):
 
     debug: bool
     handler: Callable[[Scope, Exception], _Answer | Awaitable[_Answer]] | None
+
+
+class CompressionOptions(TypedDict, total=False):
+    """What `CompressionMiddleware` takes beside the application."""
+
+    minimum_size: int
+    encodings: Iterable[str]
+    gzip_level: int
+    compresslevel: int | None
+    brotli_quality: int
+    zstd_level: int
+    thread_minimum_size: int
+    exclude_content_types: Iterable[str]
+    exclude_paths: Condition | Iterable[Condition]
+    predicate: Callable[[Scope, Message], bool] | None
+    random_padding: int
+    dictionaries: Iterable[bytes | str | PathLike[str]]
+    use_as_dictionary: Mapping[Any, str] | None
 
 
 class DecompressionOptions(TypedDict, total=False):

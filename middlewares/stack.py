@@ -36,7 +36,15 @@ from typing import Any, Concatenate, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from ._http.paths import Condition, matcher
 from ._index import ROOMS
-from ._options import ORDER, CORSOptions, DecompressionOptions, RequestIDOptions, ServerErrorOptions, TimingOptions
+from ._options import (
+    ORDER,
+    CompressionOptions,
+    CORSOptions,
+    DecompressionOptions,
+    RequestIDOptions,
+    ServerErrorOptions,
+    TimingOptions,
+)
 from ._order import STARLETTE_ERRORS, Conditions, OrderError, OrderProblem, OrderWarning, Placed, find_problems
 from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send, single_callable
 
@@ -277,14 +285,16 @@ def wrap(
     timing: bool | TimingOptions = False,
     cors: bool | CORSOptions = False,
     server_errors: bool | ServerErrorOptions = False,
+    compression: bool | CompressionOptions = False,
     decompression: bool | DecompressionOptions = False,
     extra: Iterable[AnyLayer] = (),
     **unknown: Never,
 ) -> ASGIApp:
     """Wrap an application in the rooms that are named, in the order that the library knows to be right.
 
-    Outermost first: `request_id`, `timing`, `cors`, `server_errors`, `decompression`, the layers of `extra`, the
-    application. Each room takes True (its defaults), False (left out, the default), or a mapping of its keywords.
+    Outermost first: `request_id`, `timing`, `cors`, `server_errors`, `compression`, `decompression`, the layers of
+    `extra`, the application. Each room takes True (its defaults), False (left out, the default), or a mapping of its
+    keywords.
 
     Args:
         app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
@@ -292,6 +302,7 @@ def wrap(
         timing: The keywords of `TimingMiddleware`.
         cors: The keywords of `CORSMiddleware`.
         server_errors: The keywords of `ServerErrorMiddleware`.
+        compression: The keywords of `CompressionMiddleware`.
         decompression: The keywords of `DecompressionMiddleware`.
         extra: Layers of other origin, outermost first: whatever a `Stack` takes.
         unknown: Any other name is refused.
@@ -309,6 +320,7 @@ def wrap(
         "timing": timing,
         "cors": cors,
         "server_errors": server_errors,
+        "compression": compression,
         "decompression": decompression,
     }
     layers = {room: _room(room, name, given[room]) for room, name in ORDER.items() if given[room] is not False}

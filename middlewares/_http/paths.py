@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from ..asgi import Scope
@@ -56,3 +56,17 @@ def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
     raise TypeError(
         f"{keyword} must be a path prefix, a compiled pattern or a callable of the scope (got {condition!r})"
     )
+
+
+def matchers(keyword: str, conditions: Condition | Iterable[Condition]) -> tuple[Callable[[Scope], bool], ...]:
+    """The tests that several conditions, or one, stand for; the keyword holds where one of them does.
+
+    Raises:
+        TypeError: It is no list of conditions, or one is none of the three.
+        ValueError: A prefix is not one (see `checked_prefix`).
+    """
+    if isinstance(conditions, str | re.Pattern) or callable(conditions):
+        return (matcher(keyword, conditions),)
+    if not isinstance(cast("Any", conditions), Iterable):
+        raise TypeError(f"{keyword} must be a list of paths, patterns or callables of the scope (got {conditions!r})")
+    return tuple([matcher(keyword, condition) for condition in conditions])

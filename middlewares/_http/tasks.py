@@ -1,0 +1,29 @@
+"""Tasks beside the request, on asyncio and trio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+
+def run_detached(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that raises nothing in a task of its own.
+
+    Raises:
+        RuntimeError: There is no event loop in this thread; the coroutine is closed.
+    """
+    trio: Any = sys.modules.get("trio")  # no request runs under trio where it was not imported
+    try:
+        if trio is not None and trio.lowlevel.in_trio_task():
+            trio.lowlevel.spawn_system_task(lambda: coroutine)
+        else:
+            task = asyncio.get_running_loop().create_task(coroutine)
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
+    except RuntimeError:
+        coroutine.close()
+        raise

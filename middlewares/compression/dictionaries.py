@@ -1,0 +1,177 @@
+"""Compression dictionaries (RFC 9842): `dcz`, who may get it, and dictionaries that are learned from responses."""
+
+from __future__ import annotations
+
+import re
+import threading
+from binascii import a2b_base64
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+from .._http.headers import Header
+from .._http.paths import matcher
+from ..asgi import Scope
+from .encoders import Encoder, Zstd, with_first_output, zstd_module
+
+# RFC 9842 5: the magic number of a skippable frame, and its size, which is that of the hash behind it.
+_MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
+
+# RFC 8941 3.3.5: a byte sequence stands between colons; its parameters say nothing here. 32 bytes are 43 digits of
+# base64 and one of padding, which may be missing (4.2.7).
+_HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
+
+# Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 1 MB more for its tables.
+MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216
+LARGEST_LEARNED = 4_194_304
+
+
+class Dictionary(Zstd):
+    """`dcz`: zstd with one dictionary.
+
+    Args:
+        data: The dictionary, as clients got it.
+        level: As of `Zstd`.
+        padding: As of `Zstd`.
+    """
+
+    def __init__(self, data: bytes, level: int, padding: int = 0) -> None:
+        super().__init__(level, padding)
+        zstd = zstd_module()
+        self.hash = sha256(data).digest()
+        self.size = len(data)
+        self._header = _MAGIC + self.hash
+        self.field: Header = (b"content-encoding", b"dcz")
+        # Bodies coded by two dictionaries are two representations.
+        self.suffix = b"-dcz-" + self.hash[:8].hex().encode("ascii")
+        # Used as it comes it would be searched anew for each body, which took 40 times as long for 280 KB.
+        digested = zstd.ZstdDict(data, is_raw=True).as_digested_dict
+        self._new = lambda options: zstd.ZstdCompressor(options=options, zstd_dict=digested)
+        # RFC 9842 5: 8 MB, or a quarter more than the dictionary, 128 MB at most. It has to be named, as the window of
+        # the level may be smaller, and what lies behind the window is not found.
+        window = min(max(8 << 20, self.size * 5 // 4), 128 << 20)
+        self._options[zstd.CompressionParameter.window_log] = window.bit_length() - 1
+        self.is_slow = True  # until it is digested: 3 ms for 280 KB
+
+    def whole(self, body: bytes) -> bytes:
+        """Code a complete body."""
+        coded = self._header + super().whole(body)
+        self.is_slow = False
+        return coded
+
+    def stream(self, *, events: bool) -> Encoder:
+        """Begin a stream, which is never one of events: their window would leave nothing of a dictionary."""
+        del events
+        return with_first_output(self._encoder(self._new(self._options)), self._header.__add__)
+
+
+class Shelf:
+    """The dictionaries at hand: those given at construction, and the latest of those learned.
+
+    Args:
+        dictionaries: Those to keep for good, as bytes or paths.
+        uses: Where responses are dictionaries: condition -> URL pattern. None: nothing is learned.
+        level: As of `Zstd`.
+        padding: As of `Zstd`.
+    """
+
+    def __init__(
+        self,
+        dictionaries: Iterable[bytes | str | PathLike[str]],
+        uses: Mapping[Any, str] | None,
+        level: int,
+        padding: int,
+    ) -> None:
+        self._level, self._padding = level, padding
+        self._uses = None if uses is None else _checked_uses(uses)
+        given = [Dictionary(data, level, padding) for data in _checked_dictionaries(dictionaries)]
+        for dictionary in given:
+            dictionary.whole(b"")  # digests it
+        self._given = {dictionary.hash: dictionary for dictionary in given}
+        self._learned: OrderedDict[bytes, Dictionary] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def find(self, available: bytes) -> Dictionary | None:
+        """The dictionary that the value of Available-Dictionary names, if it is at hand (RFC 9842 2.2)."""
+        match = _HASH.fullmatch(available)
+        if match is None:
+            return None
+        digest = a2b_base64(match[1] + b"=")
+        if digest in self._given:
+            return self._given[digest]
+        with self._lock:
+            if digest in self._learned:
+                self._learned.move_to_end(digest)
+            return self._learned.get(digest)
+
+    def learn(self, data: bytes) -> None:
+        """Keep a body as a dictionary; those that were of no use for the longest time make room for it."""
+        if not 0 < len(data) <= LARGEST_LEARNED:
+            return
+        digest = sha256(data).digest()
+        with self._lock:
+            if digest in self._given or digest in self._learned:
+                return
+            self._learned[digest] = Dictionary(data, self._level, self._padding)
+            self._bytes += len(data)
+            while len(self._learned) > MOST_LEARNED or self._bytes > MOST_LEARNED_BYTES:
+                _, dropped = self._learned.popitem(last=False)
+                self._bytes -= dropped.size
+
+    def mark(self, scope: Scope, own: bytes | None) -> tuple[bool, Header | None]:
+        """Whether a response is a dictionary to learn, and the header to say so, unless it has its `own`."""
+        if self._uses is None or own is not None:
+            return self._uses is not None, None
+        use = next((field for matches, field in self._uses if matches(scope)), None)
+        return use is not None, use
+
+    @staticmethod
+    def serves(scope: Scope, headers: Iterable[Header]) -> bool:
+        """Whether the page that asked may read the response, so that its coded size tells it nothing new.
+
+        RFC 9842 9.3.3. Without Sec-Fetch-Mode, no browser asks.
+        """
+        sent = dict(scope["headers"])
+        mode = sent.get(b"sec-fetch-mode")
+        if sent.get(b"sec-fetch-site") == b"same-origin" or mode in (None, b"navigate", b"same-origin"):
+            return True
+        allowed = [value for name, value in headers if name.lower() == b"access-control-allow-origin"]
+        origin = sent.get(b"origin")
+        return mode == b"cors" and origin is not None and allowed in ([b"*"], [origin])
+
+
+def _checked_dictionaries(dictionaries: Iterable[bytes | str | PathLike[str]]) -> list[bytes]:
+    if isinstance(dictionaries, str | bytes | PathLike) or not isinstance(cast("Any", dictionaries), Iterable):
+        raise TypeError("dictionaries must be a list of contents, as bytes, or of paths (got one alone)")
+    found: list[bytes] = []
+    for given in dictionaries:
+        if not isinstance(cast("Any", given), bytes | str | PathLike):
+            raise TypeError(f"dictionaries must hold contents, as bytes, or paths (got {given!r})")
+        data = given if isinstance(given, bytes) else Path(given).read_bytes()
+        if not data:
+            raise ValueError("dictionaries must not hold an empty one: no client could have any use for it")
+        found.append(data)
+    return found
+
+
+def _checked_uses(uses: Mapping[Any, str]) -> list[tuple[Callable[[Scope], bool], Header]]:
+    if not isinstance(cast("Any", uses), Mapping):
+        raise TypeError(f"use_as_dictionary must map paths to URL patterns (got {uses!r})")
+    checked: list[tuple[Callable[[Scope], bool], Header]] = []
+    for condition, pattern in uses.items():
+        if not isinstance(cast("Any", pattern), str):
+            raise TypeError(f"use_as_dictionary must map to URL patterns as str (got {pattern!r})")
+        # RFC 9842 2.1.1: no regular expressions; RFC 8941 3.3.3: what a string may hold.
+        if not (pattern and pattern.isascii() and pattern.isprintable()) or "(" in pattern:
+            raise ValueError(
+                f"use_as_dictionary must map to URL patterns in ASCII, without groups, such as '/app/*.js' "
+                f"(got {pattern!r})"
+            )
+        quoted = pattern.replace("\\", "\\\\").replace('"', '\\"')
+        field = (b"use-as-dictionary", f'match="{quoted}"'.encode("ascii"))
+        checked.append((matcher("use_as_dictionary", condition), field))
+    return checked

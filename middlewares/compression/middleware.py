@@ -1,0 +1,157 @@
+"""The ASGI shell of compression: asks the policy as a response starts, and hands coded ones to a `CodedResponse`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._http.paths import Condition
+from .._http.scope import share_routing
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from .content_types import EXCLUDED_CONTENT_TYPES
+from .policy import CompressionPolicy, Plan, checked_int
+
+if TYPE_CHECKING:
+    from .responses import CodedResponse
+
+# A file that is sent by the server itself goes past every layer, so that it would go out plain.
+_FILE_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
+
+
+class CompressionMiddleware:
+    """Codes the bodies of responses by what Accept-Encoding prefers: zstd, brotli or gzip, or `dcz` by a dictionary.
+
+    Args:
+        app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
+        minimum_size: The least bytes of a body to code, where its size is known: complete bodies, and streams with a
+            Content-Length. It does not hold for event streams, nor where the client refuses plain content.
+            Default: 500.
+        encodings: The codings on offer, of "zstd", "br" and "gzip", the favourite first: it wins where the client likes
+            several as much. Default: all, in this order.
+        gzip_level: 0 to 9. Default: 4, which takes half the time of 6 for 6 % more bytes.
+        compresslevel: Starlette's name for `gzip_level`. None: not given.
+        brotli_quality: 0 to 11. Default: 4. From 9 on it takes more than 1 ms for the smallest body.
+        zstd_level: -131072 to 22. Default: 3.
+        thread_minimum_size: From how many bytes on a body, or a piece of a stream, is coded in a thread, so that the
+            event loop stays free. Default: 65 536, which take 1 ms at most at the default levels.
+        exclude_content_types: Types to leave alone: exact, or "image/*". Given, they stand in place of the default:
+            images (but for SVG and bitmaps), audio, video, web fonts, archives, PDF, gRPC, application/octet-stream.
+        exclude_paths: Where to code nothing: path prefixes on segment borders, compiled patterns (searched in the
+            path), or callables of the scope; one, or a list. Default: nowhere.
+        predicate: `(scope, start_message) -> bool`, asked last, once for each response that would be coded by all
+            else; False leaves it alone. What it raises goes up. None: not asked.
+        random_padding: The most bytes, up to 65 536, that each coded body grows by at random: against BREACH, where
+            secrets stand in one body with what a client has sent. The tags of such bodies are weak. Default: 0.
+        dictionaries: Compression dictionaries (RFC 9842), as bytes or paths of files that are read here: clients that
+            hold one get `dcz`. What attackers may write must not stand in one. Default: none.
+        use_as_dictionary: Where responses are dictionaries for later ones: `{"/app": "/app/*.js"}` maps conditions, as
+            of `exclude_paths`, to URL patterns. Clients that know of `dcz` are told so, and what they get is kept to
+            code against: the latest 64, 16 MiB in all, 4 MiB at most each. A Use-As-Dictionary of the application
+            itself counts, too, even with `{}`. None: nowhere.
+
+    Raises:
+        TypeError: A keyword has a value of the wrong type.
+        ValueError: A keyword has a value out of its bounds, or an unknown name.
+        OSError: A file of `dictionaries` cannot be read.
+
+    Source: RFC 9110 8.4, 8.8.3, 12.5.3; RFC 9659; RFC 9842.
+    """
+
+    asgi_order: ClassVar[OrderRules] = {
+        "kinds": ("compressor",),
+        "outside": {
+            "cache": "that layer keeps one copy for each coding, and can answer 304 only after compressing",
+            "etag": "that layer makes its tags of coded bytes, and can answer 304 only after compressing",
+        },
+        "once": {"compressor": "the outer one works for nothing, or codes a body that is coded already"},
+    }
+
+    def __init__(
+        self,
+        app: AnyASGIApp,
+        *,
+        minimum_size: int = 500,
+        encodings: Iterable[str] = ("zstd", "br", "gzip"),
+        gzip_level: int = 4,
+        compresslevel: int | None = None,
+        brotli_quality: int = 4,
+        zstd_level: int = 3,
+        thread_minimum_size: int = 65_536,
+        exclude_content_types: Iterable[str] = EXCLUDED_CONTENT_TYPES,
+        exclude_paths: Condition | Iterable[Condition] = (),
+        predicate: Callable[[Scope, Message], bool] | None = None,
+        random_padding: int = 0,
+        dictionaries: Iterable[bytes | str | PathLike[str]] = (),
+        use_as_dictionary: Mapping[Any, str] | None = None,
+    ) -> None:
+        from .responses import CodedResponse  # imports anyio: not with the room, nor on the first request
+
+        self.app = app
+        self._app = single_callable(app)
+        self._policy = CompressionPolicy(
+            minimum_size=minimum_size,
+            encodings=encodings,
+            gzip_level=gzip_level,
+            compresslevel=compresslevel,
+            brotli_quality=brotli_quality,
+            zstd_level=zstd_level,
+            exclude_content_types=exclude_content_types,
+            exclude_paths=exclude_paths,
+            predicate=predicate,
+            random_padding=random_padding,
+            dictionaries=dictionaries,
+            use_as_dictionary=use_as_dictionary,
+        )
+        self._thread_minimum_size = checked_int("thread_minimum_size", thread_minimum_size, 0)
+        self._new_response = CodedResponse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application, and code its response if it is to be."""
+        policy = self._policy
+        if scope["type"] != "http" or (policy.excluded and any(matches(scope) for matches in policy.excluded)):
+            await self._app(scope, receive, send)
+            return
+        accept: bytes | None = None
+        is_conditional = False
+        fields = policy.fields
+        for pair in scope["headers"]:
+            if pair[0] in fields:
+                if pair[0] != b"accept-encoding":
+                    is_conditional = True
+                else:
+                    accept = pair[1] if accept is None else accept + b"," + pair[1]
+        asked = policy.known.get(accept) or policy.asked(accept or b"")
+        inner = scope
+        if is_conditional:
+            asked, headers = policy.conditional(scope, asked)
+            if headers is not None:
+                inner = {**scope, "headers": headers}
+        if asked.codec is not None and (extensions := scope.get("extensions")):
+            offered = {name: value for name, value in extensions.items() if name not in _FILE_EXTENSIONS}
+            if len(offered) != len(extensions):
+                inner = {**inner, "extensions": offered}
+        response: CodedResponse | None = None
+
+        def send_coded(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
+            nonlocal response
+            if response is not None:
+                return response.send(message)
+            if message["type"] == "http.response.start":
+                if inner is not scope:
+                    share_routing(inner, scope)
+                message = policy.start(message, scope, asked)
+                if isinstance(message, Plan):
+                    response = self._new_response(
+                        message, send, scope["method"] == "HEAD", policy.minimum_size, self._thread_minimum_size
+                    )
+                    return response.begin()
+            return send(message)
+
+        try:
+            await self._app(inner, receive, send_coded)
+        finally:
+            if inner is not scope:
+                share_routing(inner, scope)
+            if response is not None:
+                await response.close()

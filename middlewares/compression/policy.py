@@ -1,0 +1,403 @@
+"""Decides about responses: which are coded, by what, and what their headers say. Configuration becomes bytes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, cast
+
+from .._http.headers import Header, pairs, request_values
+from .._http.lists import members
+from .._http.paths import Condition, matchers
+from .._http.vary import add_vary
+from ..asgi import Message, Scope
+from .content_types import ALONE, EVENTS, checked_types, kind_of
+from .encoders import Brotli, Codec, Gzip, Zstd
+from .etags import kept_apart, repeated, suffixed, translated
+from .negotiation import negotiate
+
+if TYPE_CHECKING:
+    from .dictionaries import Dictionary, Shelf
+
+CODINGS = ("zstd", "br", "gzip")
+
+# RFC 9110 15.3: no content, or a part of it, whose ranges are of the plain bytes.
+_NO_CONTENT = frozenset({204, 205, 206})
+
+# The response headers that matter. But for the first two, few responses have one.
+_DECISIVE = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-encoding", b"content-range", b"cache-control", b"vary"),
+        *(b"etag", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"),
+        b"use-as-dictionary",
+    }
+)
+
+# Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
+# digests are of the content with its codings.
+_NOT_OF_CODED = frozenset(
+    {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
+)
+
+_MOST_KNOWN = 256
+_LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
+
+
+class Asked:
+    """What a request asks for.
+
+    Args:
+        codec: What its Accept-Encoding prefers; None for plain content.
+        is_forced: Whether plain content is refused.
+        takes_dictionary: Whether it would take a body coded by a dictionary.
+        dictionary: The one that it names, if we have it.
+        if_none_match: The tags that it holds, as it sent them.
+    """
+
+    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "takes_dictionary")
+
+    def __init__(
+        self,
+        codec: Codec | None = None,
+        is_forced: bool = False,
+        takes_dictionary: bool = False,
+        dictionary: Dictionary | None = None,
+        if_none_match: bytes = b"",
+    ) -> None:
+        self.codec = codec
+        self.is_forced = is_forced
+        self.takes_dictionary = takes_dictionary
+        self.dictionary = dictionary
+        self.if_none_match = if_none_match
+
+
+class Plan:
+    """A response that is to be coded, unless its whole body is too small, or does not shrink.
+
+    Args:
+        message: The start, as the application gave it.
+        headers: Its headers, as exact pairs, with Vary.
+        codec: By what it is to be coded.
+        length: Content-Length as the application gave it, or None.
+        is_usual: Whether there is nothing among the headers that is not true of the coded body, but Content-Length.
+        is_events: Whether it is an event stream, of which nothing is kept back, neither the start nor an event.
+        is_forced: Whether it is coded whatever its size.
+        is_weak: Whether its tag has to be weak.
+    """
+
+    __slots__ = (
+        *("_headers", "_is_usual", "_is_weak", "_message"),
+        *("codec", "is_events", "is_forced", "learn", "length", "mark"),
+    )
+
+    def __init__(
+        self,
+        message: Message,
+        headers: list[Header],
+        codec: Codec,
+        length: int | None,
+        is_usual: bool,
+        is_events: bool,
+        is_forced: bool,
+        is_weak: bool,
+    ) -> None:
+        self._message = message
+        self._headers = headers
+        self._is_usual = is_usual
+        self._is_weak = is_weak
+        self.codec = codec
+        self.length = length
+        self.is_events = is_events
+        self.is_forced = is_forced
+        self.mark: Header | None = None
+        """What tells the client that the coded response is a dictionary."""
+        self.learn: Callable[[bytes], None] | None = None
+        """Takes the whole body, which is a dictionary to be."""
+
+    def plain(self) -> Message:
+        """The start of the plain response."""
+        headers = self._headers if self._is_usual else _tagged(self._headers, kept_apart)
+        return {**self._message, "headers": headers}
+
+    def coded(self, length: int | None) -> Message:
+        """The start of the coded response, with the length of its body, or None if that is not known."""
+        codec = self.codec
+        headers = [pair for pair in self._headers if pair[0].lower() not in _NOT_OF_CODED]
+        if not self._is_usual:
+            headers = _tagged(headers, lambda tag: suffixed(tag, codec.suffix, weak=self._is_weak))
+        headers.append(codec.field)
+        # RFC 9112 7.1.2: trailers are a part of the chunked coding, which excludes Content-Length.
+        if length is not None and (self.length is not None or not self._message.get("trailers", False)):
+            headers.append((b"content-length", b"%d" % length))
+        if self.mark is not None:
+            headers.append(self.mark)
+        message = {**self._message}
+        message["headers"] = headers
+        return message
+
+
+class CompressionPolicy:
+    """What `CompressionMiddleware` decides, by its keywords."""
+
+    def __init__(
+        self,
+        *,
+        minimum_size: int,
+        encodings: Iterable[str],
+        gzip_level: int,
+        compresslevel: int | None,
+        brotli_quality: int,
+        zstd_level: int,
+        exclude_content_types: Iterable[str],
+        exclude_paths: Condition | Iterable[Condition],
+        predicate: Callable[[Scope, Message], bool] | None,
+        random_padding: int,
+        dictionaries: Iterable[bytes | str | PathLike[str]],
+        use_as_dictionary: Mapping[Any, str] | None,
+    ) -> None:
+        self.minimum_size = checked_int("minimum_size", minimum_size, 0)
+        padding = checked_int("random_padding", random_padding, 0, 65_536)
+        gzip = _checked_gzip_level(gzip_level, compresslevel)
+        brotli = checked_int("brotli_quality", brotli_quality, 0, 11)
+        zstd = checked_int("zstd_level", zstd_level, -131_072, 22)
+        made: dict[str, Callable[[], Codec]] = {
+            "gzip": lambda: Gzip(gzip, padding),
+            "br": lambda: Brotli(brotli, padding),
+            "zstd": lambda: Zstd(zstd, padding),
+        }
+        self._codecs = {name.encode("ascii"): made[name]() for name in _checked_encodings(encodings)}
+        self.known: dict[bytes | None, Asked] = {None: Asked()}
+        """What requests ask for by Accept-Encoding, its lines joined by commas; for those of them that came."""
+        self._excluded_types = checked_types(exclude_content_types)
+        self._kinds: dict[bytes, str] = {}
+        self.excluded = matchers("exclude_paths", exclude_paths)
+        if predicate is not None and not callable(cast("Any", predicate)):
+            raise TypeError(f"predicate must be a callable of the scope and the start message (got {predicate!r})")
+        self._predicate = predicate
+        self._weak = padding > 0  # RFC 9110 8.8.1: a strong tag is of the very bytes, and no two paddings are alike
+        self._shelf: Shelf | None = None
+        if dictionaries not in ((), []) or use_as_dictionary is not None:
+            from .dictionaries import Shelf  # here, as few need it
+
+            self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
+        self._vary = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
+        self._vary_pair: Header = (b"vary", b", ".join(self._vary))
+        self.fields = frozenset(
+            {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
+        )
+        """The request headers that are looked for, in every request."""
+
+    # ---- the request
+
+    def asked(self, accept: bytes) -> Asked:
+        """What a request asks for by Accept-Encoding, its lines joined by commas.
+
+        Without that field, RFC 9110 12.5.3 allows any coding; but such a client may know none, and gets plain content.
+        """
+        choice = negotiate(accept, tuple(self._codecs))
+        codec = None if choice.coding is None else self._codecs[choice.coding]
+        asked = Asked(codec, choice.is_forced, choice.takes_dictionary)
+        # Few are in use. Clients that send others by the thousand do not fill the memory, nor with long ones.
+        if len(self.known) < _MOST_KNOWN and len(accept) <= _LONGEST_KNOWN:
+            self.known[accept] = asked
+        return asked
+
+    def conditional(self, scope: Scope, asked: Asked) -> tuple[Asked, list[Header] | None]:
+        """What a request asks for that names tags or a dictionary, and its headers in the application's own tags.
+
+        The headers are None if they are as they should be. If-Range stays as it is: no range is answered from a coded
+        response, so that its tag must not match (RFC 9110 13.1.5).
+        """
+        tags: list[bytes] = []
+        fresh: list[Header] = []
+        for name, value in scope["headers"]:
+            if name in (b"if-none-match", b"if-match"):
+                fresh.append((name, translated(value, weak=self._weak)))
+                if name == b"if-none-match":
+                    tags.append(value)
+            else:
+                fresh.append((name, value))
+        dictionary = None
+        if self._shelf is not None and asked.takes_dictionary:
+            named = request_values(scope, b"available-dictionary")
+            dictionary = self._shelf.find(named[0]) if len(named) == 1 else None
+        asked = Asked(asked.codec, asked.is_forced, asked.takes_dictionary, dictionary, b", ".join(tags))
+        return asked, None if fresh == [*scope["headers"]] else fresh
+
+    # ---- the response
+
+    def start(self, message: Message, scope: Scope, asked: Asked) -> Message | Plan:
+        """What becomes of a response that starts with `message`: the start to send, if it is plain, or a plan."""
+        headers = message.get("headers")
+        content_type = b""
+        length: int | None = None
+        rare = _NO_FIELDS
+        # In one pass, since this runs for every response: nearly all are a list of exact pairs in lower case.
+        is_usual = headers.__class__ is list
+        for pair in headers if is_usual else ():
+            if pair.__class__ is not tuple:
+                is_usual = False
+                break
+            name, value = pair
+            if name.__class__ is not bytes or value.__class__ is not bytes:
+                is_usual = False
+                break
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                length = _number(value)
+            elif name.lower() in _DECISIVE:
+                is_usual = False
+                break
+        given = message
+        if not is_usual:
+            is_read_once = headers.__class__ not in _READ_OFTEN
+            headers = pairs(headers)
+            rare = _decisive(headers)
+            content_type = rare.pop(b"content-type", b"")
+            length = _number(rare.pop(b"content-length", b""))
+            message = {**message, "headers": headers}
+            given = message if is_read_once else given
+        status = message["status"]
+        kind = self._kinds.get(content_type) or self._kind(content_type)
+        if kind is ALONE or (
+            (status != 200 or rare or self._predicate is not None) and self._is_left_alone(message, scope, rare)
+        ):
+            tagged = _tagged(headers, kept_apart) if b"etag" in rare else headers
+            return given if tagged is headers else {**message, "headers": tagged}
+        if b"vary" in rare:
+            add_vary(headers, *self._vary)
+        else:
+            headers = [*headers, self._vary_pair]
+        if (
+            asked.codec is None
+            or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
+            or status == 304
+        ):
+            if b"etag" in rare:
+                headers = _tagged(headers, self._held_tag(asked) if status == 304 else kept_apart)
+            message = {**message}
+            message["headers"] = headers
+            return message
+        plan = Plan(message, headers, asked.codec, length, not rare, kind is EVENTS, asked.is_forced, self._weak)
+        if self._shelf is not None and asked.takes_dictionary and kind is not EVENTS:
+            self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
+        return plan
+
+    def _is_left_alone(self, message: Message, scope: Scope, rare: Mapping[bytes, bytes]) -> bool:
+        """Whether a response of a type to code is plain for every client, and has no Vary of ours."""
+        if message["status"] in _NO_CONTENT or message["status"] < 200:
+            return True
+        # The application has coded the body itself, or sends a part of it. `identity` is how it opts out.
+        if b"content-encoding" in rare or b"content-range" in rare:
+            return True
+        if b"no-transform" in _directives(rare):  # RFC 9111 5.2.2.6
+            return True
+        return self._predicate is not None and not self._predicate(scope, message)
+
+    def _held_tag(self, asked: Asked) -> Callable[[bytes], bytes]:
+        codec = asked.dictionary or asked.codec
+        suffix = b"" if codec is None else codec.suffix
+        return lambda tag: repeated(tag, asked.if_none_match, suffix, weak=self._weak)
+
+    def _use_dictionary(
+        self,
+        plan: Plan,
+        shelf: Shelf,
+        message: Message,
+        headers: list[Header],
+        rare: Mapping[bytes, bytes],
+        scope: Scope,
+        asked: Asked,
+    ) -> None:
+        if not shelf.serves(scope, headers):
+            return
+        plan.codec = asked.dictionary or plan.codec
+        if scope["method"] != "GET" or message["status"] != 200 or not _is_kept(rare):
+            return
+        is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
+        plan.learn = shelf.learn if is_learned else None
+
+    def _kind(self, content_type: bytes) -> str:
+        kind = kind_of(content_type, self._excluded_types)
+        if len(self._kinds) < _MOST_KNOWN:
+            self._kinds[content_type] = kind
+        return kind
+
+
+def _number(value: bytes) -> int | None:
+    try:
+        return int(value)
+    except ValueError:  # for the server to judge
+        return None
+
+
+def _decisive(headers: Iterable[Header]) -> dict[bytes, bytes]:
+    """The headers that matter, by name in lower case; lines of the same name are joined (RFC 9110 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        field = name.lower()
+        if field in _DECISIVE:
+            found[field] = found[field] + b", " + value if field in found else value
+    return found
+
+
+_NO_FIELDS: dict[bytes, bytes] = {}
+_READ_OFTEN = (list, tuple, type(None))
+
+
+def _is_kept(rare: Mapping[bytes, bytes]) -> bool:
+    """Whether a client may keep the response as a dictionary: it has to be fresh when it is used (RFC 9842 2.2.1)."""
+    return not {b"no-store", b"no-cache"} & _directives(rare)
+
+
+def _directives(rare: Mapping[bytes, bytes]) -> set[bytes]:
+    value = rare.get(b"cache-control")
+    return set() if value is None else {member.lower() for member in members([value])}
+
+
+def _tagged(headers: list[Header], edit: Callable[[bytes], bytes]) -> list[Header]:
+    """The headers with another ETag; the same list if it has none, or stays as it is."""
+    fresh = [(name, edit(value)) if name.lower() == b"etag" else (name, value) for name, value in headers]
+    return headers if fresh == headers else fresh
+
+
+# ---- configuration
+
+
+def checked_int(keyword: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value`, if it is an int within the bounds.
+
+    Raises:
+        TypeError: It is no int.
+        ValueError: It is out of bounds.
+    """
+    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+    if type(value) is not int:
+        raise TypeError(f"{keyword} must be an int, {bounds} (got {value!r})")
+    if value < least or (most is not None and value > most):
+        raise ValueError(f"{keyword} must be {bounds} (got {value})")
+    return value
+
+
+def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:
+    level = checked_int("gzip_level", gzip_level, 0, 9)
+    if compresslevel is None:
+        return level
+    if level not in (4, compresslevel):
+        raise ValueError(
+            f"give gzip_level or compresslevel, two names of one thing (got {level} and {compresslevel!r})"
+        )
+    return checked_int("compresslevel", compresslevel, 0, 9)
+
+
+def _checked_encodings(encodings: Iterable[str]) -> list[str]:
+    if isinstance(encodings, str | bytes) or not isinstance(cast("Any", encodings), Iterable):
+        raise TypeError(f"encodings must be a list of names, such as ('zstd', 'gzip') (got {encodings!r})")
+    names = list(dict.fromkeys(encodings))
+    for name in names:
+        if name not in CODINGS:
+            raise ValueError(f"encodings has the unknown name {name!r}; it takes {', '.join(CODINGS)}")
+    if not names:
+        raise ValueError("encodings must name at least one coding; leave the middleware out to code nothing")
+    return names

@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the parts asked for, and print their tables."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="What our rooms cost, beside their peers. Takes less than a minute, best on an idle machine.",
+        description="What our rooms cost, beside their peers. Takes some minutes, best on an idle machine.",
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=250, help="interleaved rounds, 2 or more (default: %(default)s)")
@@ -22,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--requests", type=int, default=100, help="requests of each layer a round (default: %(default)s)"
     )
     parser.add_argument("--starts", type=int, default=10, help="interpreters for each import (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3, help="of each run of `loop` (default: %(default)s)")
+    parser.add_argument("--megabytes", type=int, default=200, help="of the stream of `memory` (default: %(default)s)")
+    parser.add_argument("--streams", type=int, default=300, help="event streams of `memory` (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(arguments)
     unknown = [part for part in options.parts if part not in PARTS]
@@ -29,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no such part: {', '.join(unknown)} (there are {', '.join(PARTS)})")
     if options.rounds < 2 or options.requests < 1 or options.starts < 1:
         parser.error("--rounds must be 2 or more, --requests and --starts 1 or more")
+    if options.seconds <= 0 or options.megabytes < 1 or options.streams < 1:
+        parser.error("--seconds must be above 0, --megabytes and --streams 1 or more")
 
     parts: dict[str, list[Table]] = {}
     facts = machine()
@@ -59,7 +64,45 @@ def _imports(options: argparse.Namespace) -> list[Table]:
     return imports.tables(starts=options.starts)
 
 
-PARTS = {"rooms": _rooms, "import": _imports}
+def _idle(options: argparse.Namespace) -> list[Table]:
+    from . import compression, rooms
+
+    return rooms.tables(rounds=options.rounds, requests=options.requests, scenarios=compression.idle_scenarios())
+
+
+def _coding(options: argparse.Namespace) -> list[Table]:
+    from . import coding
+
+    return coding.tables(rounds=options.rounds, requests=options.requests)
+
+
+def _loop(options: argparse.Namespace) -> list[Table]:
+    from . import loop
+
+    return loop.tables(seconds=options.seconds)
+
+
+def _memory(options: argparse.Namespace) -> list[Table]:
+    from . import memory
+
+    return memory.tables(megabytes=options.megabytes, streams=options.streams)
+
+
+def _decoding(options: argparse.Namespace) -> list[Table]:
+    from . import decoding
+
+    return decoding.tables(rounds=options.rounds, requests=options.requests)
+
+
+PARTS = {
+    "rooms": _rooms,
+    "import": _imports,
+    "idle": _idle,
+    "coding": _coding,
+    "loop": _loop,
+    "memory": _memory,
+    "decoding": _decoding,
+}
 """The parts by name. They are imported when asked for: each may need peers of its own."""
 
 

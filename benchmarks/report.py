@@ -8,7 +8,10 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-PACKAGES = ["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "uvloop"]
+PACKAGES = [
+    *["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "starlette-compress", "brotli-asgi"],
+    *["brotli", "backports.zstd", "zlib-ng", "uvicorn", "uvloop"],
+]
 
 
 @dataclass(frozen=True)

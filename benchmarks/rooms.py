@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 from .harness import Cost, LoopFactory, measure, verdict
-from .layers import SCENARIOS, Layer
+from .layers import SCENARIOS, Layer, Scenario
 from .report import Table, judged
 
 
@@ -22,25 +23,31 @@ def loops() -> dict[str, LoopFactory]:
     return found
 
 
-def tables(*, rounds: int, requests: int) -> list[Table]:
+def tables(*, rounds: int, requests: int, scenarios: Sequence[Scenario] | None = None) -> list[Table]:
     """One table for each loop and scenario; the scenarios of a loop are measured in one interleaved run.
+
+    Args:
+        rounds: How many interleaved rounds.
+        requests: How many requests of each series in a round.
+        scenarios: What is measured. None: `SCENARIOS`.
 
     Raises:
         RuntimeError: A layer does not do its work: what it costs would say nothing.
     """
-    for scenario in SCENARIOS:
+    scenarios = SCENARIOS if scenarios is None else scenarios
+    for scenario in scenarios:
         for layer in scenario.layers:
             if not layer.check(layer.wrap, copy.deepcopy(scenario.scope)):
                 raise RuntimeError(f"{layer.name} does not do its work, so it is not timed: {scenario.title}")
     series = [
         (app, scenario.scope)
-        for scenario in SCENARIOS
+        for scenario in scenarios
         for app in (scenario.bare, *(layer.wrap(scenario.bare) for layer in scenario.layers))
     ]
     found: list[Table] = []
     for loop, factory in loops().items():
         times = iter(measure(series, factory, rounds=rounds, requests=requests))
-        for scenario in SCENARIOS:
+        for scenario in scenarios:
             bare = next(times)
             costs = {layer.name: Cost.over(bare, next(times)) for layer in scenario.layers}
             found.append(

@@ -36,6 +36,10 @@ curl -i localhost:{port}/legacy/ -H 'X-Request-ID: order-7'
 # a WebSocket of a foreign page: refused
 curl -i localhost:{port}/ws -H 'Origin: https://evil.example' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\
   -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=='
+# an upload in gzip: the application sees plain JSON
+echo '{{"tea": 2}}' | gzip | curl -i localhost:{port}/orders --data-binary @- -H 'Content-Encoding: gzip'
+# an upload that is not what it says: refused
+curl -i localhost:{port}/orders -d 'tea' -H 'Content-Encoding: gzip'
 # a stream: passes piece by piece
 curl -N localhost:{port}/stream
 """
@@ -53,6 +57,10 @@ async def index(request):
 
 async def hello(request):
     return JSONResponse({"hello": "world", "request_id": request.state.request_id})
+
+
+async def order(request):
+    return JSONResponse({"ordered": await request.json(), "size": len(await request.body())})
 
 
 async def boom(request):
@@ -108,6 +116,7 @@ app = wrap(
         routes=[
             Route("/", index),
             Route("/hello", hello, methods=["GET", "PUT"]),
+            Route("/orders", order, methods=["POST"]),
             Route("/boom", boom),
             Route("/stream", stream),
             WebSocketRoute("/ws", echo),
@@ -124,6 +133,7 @@ app = wrap(
         "allow_credentials": True,
     },
     server_errors=True,
+    decompression={"max_size": 1_000_000},
 )
 
 

@@ -98,10 +98,12 @@ What it does:
 4. A body that is damaged, ends too early, or has something behind its end, or a zstd window above 8 MB (RFC 9659): 400.
 5. A body that decodes to more than `max_size` bytes: 413, as soon as that is known; the application never gets more.
 6. For 4 and 5, the application's `receive` raises an exception which is caught again here. What a framework answers to
-   it is not sent, unless its response had begun before: then that is cut off.
+   it is not sent, unless its response had begun before: then that is cut off, and the server closes the connection
+   (daphne leaves it open until the client goes).
 7. Large pieces are decoded in threads, so that the event loop stays free.
 
-Requests without Content-Encoding, or with `identity`, pass untouched, as do WebSockets.
+Requests without Content-Encoding, or with `identity`, pass untouched, as do WebSockets. A GET, HEAD, DELETE or OPTIONS
+request whose body is empty passes whatever its Content-Encoding names; an empty POST is not valid in any coding.
 
 Caveats:
 

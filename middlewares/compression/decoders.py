@@ -147,6 +147,27 @@ class _ZlibStream:
         return output
 
 
+class _DeflateStream(_ZlibStream):
+    """The zlib format, or what it wraps alone: some senders leave the wrapper out (RFC 9110 8.4.1.2, note).
+
+    The first byte tells: in the wrapper its low half is 8, the method (RFC 1950 2.2). Without the wrapper that would be
+    a stored block behind a padding bit that is set (RFC 1951 3.2.4), which nobody writes.
+    """
+
+    __slots__ = ("_new_raw",)
+
+    def __init__(self, zlib: Any) -> None:
+        super().__init__(zlib.decompressobj(15))
+        self._new_raw: Callable[[], Any] | None = lambda: zlib.decompressobj(-15)
+
+    def decompress(self, data: Any, max_length: int) -> bytes:
+        if self._new_raw is not None and data:
+            if data[0] & 0x0F != 8:
+                self._zlib = self._new_raw()
+            self._new_raw = None
+        return super().decompress(data, max_length)
+
+
 class _BrotliStream:
     """A brotli decompressor as a `Stream`. It raises for data behind the end, so that none is ever unused."""
 
@@ -184,5 +205,4 @@ def decoder_maker(coding: str) -> Callable[[], Decoder]:
 
     if coding == "gzip":  # RFC 1952 2.2: members follow each other, with nothing between or behind them
         return lambda: Decoder(lambda: _ZlibStream(zlib.decompressobj(31)), zlib.error, several=True)
-    # RFC 9110 8.4.1.2: "deflate" is the zlib format; without its wrapper it is not conformant.
-    return lambda: Decoder(lambda: _ZlibStream(zlib.decompressobj(15)), zlib.error, several=False)
+    return lambda: Decoder(lambda: _DeflateStream(zlib), zlib.error, several=False)

@@ -30,8 +30,8 @@ class DecompressionMiddleware:
         max_size: The most bytes that a body may decode to; one more is answered with 413. 16 KB of zstd can stand for
             512 MB: choose what the application may hold in memory, if it reads bodies whole. It does not limit bodies
             that come plain. Default: 33 554 432 (32 MiB).
-        encodings: The content codings that are accepted, of "gzip", "br", "zstd" and "deflate" (the zlib format); any
-            other is answered with 415. Default: all but deflate.
+        encodings: The content codings that are accepted, of "gzip", "br", "zstd" and "deflate" (with its zlib wrapper
+            or, as some send it, without); any other is answered with 415. Default: all but deflate.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -69,7 +69,7 @@ class DecompressionMiddleware:
 
     async def _coded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = self._policy.body(request_values(scope, b"content-encoding"))
+            body = self._policy.body(request_values(scope, b"content-encoding"), scope["method"])
         except Refusal as refusal:
             await self._refuse(scope, send, refusal)
             return
@@ -112,8 +112,15 @@ class DecompressionMiddleware:
                 raise
         finally:
             share_routing(inner, scope)
-        if refused is not None and not started:
+        if refused is None:
+            return
+        if not started:
             await self._refuse(scope, send, refused)
+        else:
+            # Returning makes uvicorn, hypercorn and granian close the connection, so that the client sees the cut. An
+            # exception would do the same, with a traceback for a mistake of the client's. Daphne (4.2) leaves the
+            # connection open either way, and after an exception no longer sees the failures of other requests.
+            _logger.debug("refused, though the response has begun: %s (path %a)", refused, scope["path"])
 
     async def _next(self, body: DecodedBody, receive: Receive) -> Message:
         """The next message for the application; nothing is asked of `receive` before all that came is handed on."""

@@ -14,6 +14,9 @@ from .decoders import CODINGS, DecodeError, Decoder, decoder_maker
 # RFC 9110 8.4.1.3: a recipient takes x-gzip for gzip.
 _ALIASES = {b"gzip": (b"x-gzip",)}
 
+# RFC 9110 9.3: content has no meaning in requests with these methods, so that most have none.
+_WITHOUT_CONTENT = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
 
 class Refusal(Exception):  # noqa: N818 - no error of the program: an answer on its way
     """The body cannot be handed on; raised by `receive`, and answered with the status and the detail."""
@@ -51,8 +54,12 @@ class DecompressionPolicy:
         self.accept_encoding: Final[Header] = (b"accept-encoding", listed.encode("ascii"))
         self.unsupported: Final = f"The request body must be sent plain, or in one of these content codings: {listed}."
 
-    def body(self, values: Iterable[bytes]) -> DecodedBody | None:
+    def body(self, values: Iterable[bytes], method: str) -> DecodedBody | None:
         """The decoder for a request with these Content-Encoding lines; None if its body is plain.
+
+        Args:
+            values: The lines of Content-Encoding.
+            method: The method of the request: see `DecodedBody`.
 
         Raises:
             Refusal: The coding is not accepted (415). Codings upon each other are not, either: nobody sends them but to
@@ -65,7 +72,7 @@ class DecompressionPolicy:
         if len(codings) > 1 or codings[0] not in self._makers:
             raise Refusal(415, self.unsupported)
         name, make = self._makers[codings[0]]
-        return DecodedBody(make(), name, self.max_size)
+        return DecodedBody(make(), name, self.max_size, may_be_empty=method in _WITHOUT_CONTENT)
 
 
 def _checked_encodings(encodings: Iterable[str]) -> list[str]:
@@ -99,14 +106,22 @@ class DecodedBody:
 
     A step may be made in a thread. If its caller is cancelled meanwhile, nothing is lost: the next step waits for it,
     finds its outcome, and leaves it at that.
+
+    Args:
+        decoder: Decodes it.
+        name: The name of its coding, for the client.
+        max_size: The most bytes that it may decode to.
+        may_be_empty: Whether not a single byte is no content at all, of which Content-Encoding says nothing (some
+            clients send the field with every request). Else that is a body cut off before its first byte.
     """
 
-    __slots__ = ("_decoder", "_lock", "_max_size", "_more", "_name", "_outcome", "_size", "is_over")
+    __slots__ = ("_decoder", "_lock", "_max_size", "_may_be_empty", "_more", "_name", "_outcome", "_size", "is_over")
 
-    def __init__(self, decoder: Decoder, name: str, max_size: int) -> None:
+    def __init__(self, decoder: Decoder, name: str, max_size: int, *, may_be_empty: bool) -> None:
         self._decoder = decoder
         self._name = name
         self._max_size = max_size
+        self._may_be_empty = may_be_empty  # as long as no byte has come
         self._size = 0
         self._more = True
         self._outcome: Message | Refusal | None = None
@@ -124,6 +139,7 @@ class DecodedBody:
         data = message.get("body") or b""
         with self._lock:
             self._more = message.get("more_body", False)
+            self._may_be_empty = self._may_be_empty and not data
             self._decoder.feed(data)
         return len(data)
 
@@ -156,7 +172,7 @@ class DecodedBody:
         if self._size > self._max_size:
             return Refusal(413, f"The request body decodes to more than {self._max_size} bytes.")
         is_last = not self._more and self._decoder.needs_input
-        if is_last and not self._decoder.is_complete:
+        if is_last and not self._decoder.is_complete and not self._may_be_empty:
             return Refusal(400, self._invalid("ends too early"))
         if piece or is_last:
             return {"type": "http.request", "body": piece, "more_body": not is_last}

@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+import zlib
 from itertools import pairwise
 
 import pytest
@@ -252,7 +253,28 @@ def test_many_large_members():
     assert (len(body), complete) == (12_000 * 1024, True)
 
 
-def test_deflate_without_wrapper():
-    """Raw deflate is not what the standard calls deflate (RFC 9110 8.4.1.2)."""
+def raw(data):
+    """What the zlib format wraps."""
+    return encode("deflate", data)[2:-4]
+
+
+@given(bodies, st.lists(st.integers(0, 1 << 16), max_size=8), st.integers(100, 70_000), st.integers(0, 9))
+def test_deflate_without_wrapper(body, cuts, limit, level):
+    """The zlib format without its wrapper, which some senders leave out, is decoded, too (RFC 9110 8.4.1.2, note)."""
+    coder = zlib.compressobj(level, zlib.DEFLATED, -15)
+    coded = coder.compress(body) + coder.flush()
+    assert decoded("deflate", [b"", *cut(coded, cuts)], limit) == (body, True)
+
+
+def test_damaged_deflate_without_wrapper():
+    """Without the wrapper, too, a proper prefix is incomplete, and what follows the end is an error."""
+    coded = raw(TEXT)
+    for length in range(len(coded)):
+        part, complete = decoded("deflate", [coded[:length]])
+        assert TEXT.startswith(part)
+        assert not complete
+    for behind in (b"\0", coded, encode("deflate", TEXT)[-4:]):
+        with pytest.raises(DecodeError, match="data after the end"):
+            decoded("deflate", [coded + behind])
     with pytest.raises(DecodeError):
-        decoded("deflate", [encode("deflate", TEXT)[2:-4]])
+        decoded("deflate", [encode("deflate", TEXT)[2:]])

@@ -398,6 +398,18 @@ def test_unread_body():
     assert run(linted(app), request("gzip"), *messages(b"garbage")) == echoed(b"tea")
 
 
+@backends
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_request_without_content(method, backend):
+    """A GET or HEAD without content passes, though its Content-Encoding says how that would be coded (RFC 9110 9.3)."""
+    scope = {**request("gzip"), "method": method}
+    for pieces in ([b""], [b"", b""]):
+        assert run(linted(echo), scope, *messages(*pieces), backend=backend) == [
+            START,
+            {"type": "http.response.body", "body": b"", "more_body": False},
+        ]
+
+
 # Refusals
 
 
@@ -632,6 +644,21 @@ def test_exception_chain_that_ends_in_itself():
 
     sent, error = outcome(app)
     assert (sent, str(error)) == (DAMAGED, "1")
+
+
+def test_log_of_a_begun_response(caplog):
+    """What cut a response off is told at DEBUG, too: the server's log knows nothing of the body."""
+    caplog.set_level(logging.DEBUG, "middlewares.compression")
+
+    async def app(scope, receive, send):
+        await send(START)
+        await receive()
+
+    assert outcome(app) == ([START], None)
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("middle")]
+    assert line == (
+        "refused, though the response has begun: 400: The request body is not valid gzip: it is damaged. (path '/')"
+    )
 
 
 def test_two_layers():

@@ -48,7 +48,7 @@ def test_accept_encoding():
 @pytest.mark.parametrize("values", [[], [b""], [b" , ,"], [b"identity"], [b"Identity, identity", b""]], ids=repr)
 def test_plain(values):
     """No coding, and "identity", which is no coding (RFC 9110 8.4.1), is a plain body."""
-    assert DEFAULT.body(values) is None
+    assert DEFAULT.body(values, "POST") is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_plain(values):
 )
 def test_accepted(values, coding):
     """A coding is known in any case (RFC 9110 8.4.1), as a list of one, and gzip by its old name (8.4.1.3)."""
-    body = ALL.body(values)
+    body = ALL.body(values, "POST")
     body.feed({"body": encode(coding, b"tea")})
     body.step(100)
     assert body.take() == {"type": "http.request", "body": b"tea", "more_body": False}
@@ -96,7 +96,7 @@ def test_accepted(values, coding):
 def test_unsupported(values):
     """Codings that are unknown, not accepted, malformed or upon each other are 415 (RFC 9110 8.4, 15.5.16)."""
     with pytest.raises(Refusal) as refused:
-        DEFAULT.body(values)
+        DEFAULT.body(values, "POST")
     assert (refused.value.status, refused.value.detail) == (415, DEFAULT.unsupported)
 
 
@@ -104,7 +104,7 @@ def test_unsupported(values):
 def test_any_field(values):
     """Any bytes in Content-Encoding are plain, accepted, or refused."""
     with contextlib.suppress(Refusal):
-        DEFAULT.body(values)
+        DEFAULT.body(values, "POST")
 
 
 def test_decoded_headers():
@@ -122,7 +122,7 @@ def test_decoded_headers():
 
 def play(coding, pieces, max_size, step=100):
     """The messages that a body makes of pieces, and the refusal that ends them."""
-    body = DecompressionPolicy(max_size=max_size, encodings=CODINGS).body([coding.encode()])
+    body = DecompressionPolicy(max_size=max_size, encodings=CODINGS).body([coding.encode()], "POST")
     messages = []
     pieces = list(pieces)
     while not body.is_over:
@@ -198,9 +198,42 @@ def test_truncated(coding, data, length, step):
     assert all(message["more_body"] for message in messages)
 
 
+@codings
+@pytest.mark.parametrize(
+    ("method", "is_fine"),
+    [(method, True) for method in ("GET", "HEAD", "DELETE", "OPTIONS")]
+    + [(method, False) for method in ("POST", "PUT", "PATCH", "QUERY", "get")],
+)
+def test_empty_body(coding, method, is_fine):
+    """Not a single byte is no content for methods that have none as a rule (RFC 9110 9.3), and cut short for others."""
+    for first in ([], [{"body": b"", "more_body": True}]):
+        body = ALL.body([coding.encode()], method)
+        for message in [*first, {"body": b"", "more_body": False}]:
+            body.feed(message)
+            body.step(100)
+        if is_fine:
+            assert body.take() == {"type": "http.request", "body": b"", "more_body": False}
+        else:
+            with pytest.raises(Refusal, match=r"400.*ends too early"):
+                body.take()
+
+
+@codings
+def test_begun_body_of_a_get(coding):
+    """One byte is a body, also in a GET: its end must be there."""
+    body = ALL.body([coding.encode()], "GET")
+    body.feed({"body": encode(coding, b"tea")[:1], "more_body": True})
+    body.step(100)
+    assert body.take() is None
+    body.feed({"body": b"", "more_body": False})
+    body.step(100)
+    with pytest.raises(Refusal, match=r"400.*ends too early"):
+        body.take()
+
+
 def test_repeated_step():
     """A step whose outcome was not taken is not made again: a cancelled caller loses nothing."""
-    body = ALL.body([b"gzip"])
+    body = ALL.body([b"gzip"], "POST")
     body.feed({"body": encode("gzip", b"tea" * 50), "more_body": False})
     body.step(100)
     assert not body.needs_input
@@ -213,7 +246,7 @@ def test_repeated_step():
 
 def test_outcome_that_was_not_taken():
     """Before the outcome of a step is taken, nothing further is asked of the client."""
-    body = ALL.body([b"gzip"])
+    body = ALL.body([b"gzip"], "POST")
     body.feed({"body": encode("gzip", b"tea"), "more_body": True})
     body.step(100)
     assert not body.needs_input
@@ -223,7 +256,7 @@ def test_outcome_that_was_not_taken():
 
 def test_repeated_refusal():
     """Whoever asks again gets the same refusal again."""
-    body = ALL.body([b"gzip"])
+    body = ALL.body([b"gzip"], "POST")
     body.feed({"body": b"garbage", "more_body": True})
     refusals, depths = [], []
     for _ in range(2):
@@ -239,7 +272,7 @@ def test_repeated_refusal():
 
 def test_missing_body():
     """`body` and `more_body` may be missing (ASGI: empty, and no more)."""
-    body = ALL.body([b"gzip"])
+    body = ALL.body([b"gzip"], "POST")
     body.feed({"type": "http.request", "body": encode("gzip", b""), "more_body": True})
     body.step(100)
     assert body.take() is None

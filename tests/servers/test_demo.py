@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 import subprocess
@@ -120,6 +121,19 @@ def test_policy_replaces_headers_of_flask(client):
     assert response.json()["request_id"] == response.headers["x-request-id"]
     response = client.get("/legacy/report", headers={"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in response.headers
+
+
+def test_upload_in_gzip(client):
+    """The application sees plain JSON; what is no gzip is refused before it can fail."""
+    coded = {"Content-Encoding": "gzip"}
+    response = client.post("/orders", headers=coded, content=gzip.compress(b'{"tea": 2}\n'))
+    assert (response.status_code, response.json()) == (200, {"ordered": {"tea": 2}, "size": 11})
+    response = client.post("/orders", headers=coded, content=b"tea")
+    assert (response.status_code, response.json()["detail"]) == (
+        400,
+        "The request body is not valid gzip: it is damaged.",
+    )
+    assert client.post("/orders", headers=coded, content=gzip.compress(bytes(1_000_001))).status_code == 413
 
 
 def test_stream_passes_piece_by_piece(client):

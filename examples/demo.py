@@ -15,7 +15,7 @@ import flask
 import uvicorn
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from middlewares import wrap
@@ -40,8 +40,17 @@ curl -i localhost:{port}/ws -H 'Origin: https://evil.example' -H 'Connection: Up
 echo '{{"tea": 2}}' | gzip | curl -i localhost:{port}/orders --data-binary @- -H 'Content-Encoding: gzip'
 # an upload that is not what it says: refused
 curl -i localhost:{port}/orders -d 'tea' -H 'Content-Encoding: gzip'
-# a stream: passes piece by piece
-curl -N localhost:{port}/stream
+# one document in each coding, and its size
+for coding in identity gzip br zstd; do
+  curl -s -o /dev/null -w "$coding: %{{size_download}} bytes\n" localhost:{port}/teas -H "Accept-Encoding: $coding"
+done
+# its tag in a coding of its own, and a 304 for who holds it
+curl -I --compressed localhost:{port}/teas
+curl -i localhost:{port}/teas -H 'Accept-Encoding: br' -H 'If-None-Match: "v1-br"'
+# a stream: passes piece by piece, also in a coding
+curl -N --compressed localhost:{port}/stream
+# an event stream: event by event
+curl -N --compressed localhost:{port}/events
 """
 
 # ---- a modern application
@@ -74,6 +83,25 @@ async def stream(request):
             await asyncio.sleep(0.2)
 
     return StreamingResponse(pieces(), media_type="text/plain")
+
+
+TEAS = [{"id": number, "name": f"Tea No. {number}", "price": 3 + number % 7} for number in range(1000)]
+
+
+async def teas(request):
+    headers = {"ETag": '"v1"', "Cache-Control": "max-age=60"}
+    if request.headers.get("If-None-Match") == headers["ETag"]:  # the demo's own tag, whatever coding the client holds
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(TEAS, headers=headers)
+
+
+async def events(request):
+    async def pieces():
+        for number in range(5):
+            yield f'data: {{"tea": {number}}}\n\n'
+            await asyncio.sleep(0.2)
+
+    return StreamingResponse(pieces(), media_type="text/event-stream")
 
 
 async def echo(websocket):
@@ -119,6 +147,8 @@ app = wrap(
             Route("/orders", order, methods=["POST"]),
             Route("/boom", boom),
             Route("/stream", stream),
+            Route("/events", events),
+            Route("/teas", teas),
             WebSocketRoute("/ws", echo),
             Mount("/legacy", WSGIMiddleware(legacy)),
         ],
@@ -133,6 +163,7 @@ app = wrap(
         "allow_credentials": True,
     },
     server_errors=True,
+    compression={"use_as_dictionary": {"/teas": "/teas*"}},
     decompression={"max_size": 1_000_000},
 )
 

@@ -11,7 +11,8 @@ from .._http.paths import Condition
 from .._http.scope import share_routing
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .content_types import EXCLUDED_CONTENT_TYPES
-from .policy import CompressionPolicy, Plan, checked_int
+from .keywords import checked_int
+from .policy import CompressionPolicy, Plan
 
 if TYPE_CHECKING:
     from .responses import CodedResponse

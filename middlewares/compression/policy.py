@@ -14,6 +14,7 @@ from ..asgi import Message, Scope
 from .content_types import ALONE, CODED, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
 from .etags import kept_apart, repeated, suffixed, translated
+from .keywords import checked_encodings, checked_int
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class CompressionPolicy:
             "br": lambda: Brotli(brotli, padding),
             "zstd": lambda: Zstd(zstd, padding),
         }
-        self._codecs = {name.encode("ascii"): made[name]() for name in _checked_encodings(encodings)}
+        self._codecs = {name.encode("ascii"): made[name]() for name in checked_encodings(encodings, CODINGS)}
         self.known: dict[bytes | None, Asked] = {None: Asked()}
         """What requests ask for by Accept-Encoding, its lines joined by commas; for those of them that came."""
         self._excluded_types = checked_types(exclude_content_types)
@@ -389,24 +390,6 @@ def _tagged(headers: list[Header], edit: Callable[[bytes], bytes]) -> list[Heade
     return headers if fresh == headers else fresh
 
 
-# ---- configuration
-
-
-def checked_int(keyword: str, value: Any, least: int, most: int | None = None) -> int:
-    """`value`, if it is an int within the bounds.
-
-    Raises:
-        TypeError: It is no int.
-        ValueError: It is out of bounds.
-    """
-    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-    if type(value) is not int:
-        raise TypeError(f"{keyword} must be an int, {bounds} (got {value!r})")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{keyword} must be {bounds} (got {value})")
-    return value
-
-
 def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:
     level = checked_int("gzip_level", gzip_level, 0, 9)
     if compresslevel is None:
@@ -416,15 +399,3 @@ def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:
             f"give gzip_level or compresslevel, two names of one thing (got {level} and {compresslevel!r})"
         )
     return checked_int("compresslevel", compresslevel, 0, 9)
-
-
-def _checked_encodings(encodings: Iterable[str]) -> list[str]:
-    if isinstance(encodings, str | bytes) or not isinstance(cast("Any", encodings), Iterable):
-        raise TypeError(f"encodings must be a list of names, such as ('zstd', 'gzip') (got {encodings!r})")
-    names = list(dict.fromkeys(encodings))
-    for name in names:
-        if name not in CODINGS:
-            raise ValueError(f"encodings has the unknown name {name!r}; it takes {', '.join(CODINGS)}")
-    if not names:
-        raise ValueError("encodings must name at least one coding; leave the middleware out to code nothing")
-    return names

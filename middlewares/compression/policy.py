@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from .._http.lists import members
 from .._http.paths import Condition, matchers
 from .._http.vary import add_vary
 from ..asgi import Message, Scope
-from .content_types import ALONE, CODED, EVENTS, checked_types, kind_of
+from .content_types import ALONE, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
 from .etags import kept_apart, repeated, suffixed, translated
 from .keywords import checked_encodings, checked_int
@@ -26,13 +26,16 @@ CODINGS = ("zstd", "br", "gzip")
 _NO_CONTENT = frozenset({204, 205, 206})
 
 # The response headers that matter. But for the first two, few responses have one.
-_DECISIVE = frozenset(
+DECISIVE = frozenset(
     {
         *(b"content-type", b"content-length", b"content-encoding", b"content-range", b"cache-control", b"vary"),
         *(b"etag", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"),
         b"use-as-dictionary",
     }
 )
+
+USUAL: Mapping[bytes, bytes] = {}
+"""The decisive headers of a response that has, beside those two in lower case, none."""
 
 # Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
 # digests are of the content with its codings.
@@ -54,25 +57,36 @@ class Asked:
         codec: What its Accept-Encoding prefers; None for plain content.
         is_forced: Whether plain content is refused.
         takes_dictionary: Whether it would take a body coded by a dictionary.
+        plain_lengths: What stands in Content-Length of bodies that are plain for it: some, or all.
         dictionary: The one that it names, if we have it.
         if_none_match: The tags that it holds, as it sent them.
     """
 
-    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "takes_dictionary")
+    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "takes_dictionary")
 
     def __init__(
         self,
-        codec: Codec | None = None,
-        is_forced: bool = False,
-        takes_dictionary: bool = False,
+        codec: Codec | None,
+        is_forced: bool,
+        takes_dictionary: bool,
+        plain_lengths: Container[bytes],
         dictionary: Dictionary | None = None,
         if_none_match: bytes = b"",
     ) -> None:
         self.codec = codec
         self.is_forced = is_forced
         self.takes_dictionary = takes_dictionary
+        self.plain_lengths = plain_lengths
         self.dictionary = dictionary
         self.if_none_match = if_none_match
+
+
+class _All(Container[Any]):
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+_ALL = _All()
 
 
 class Plan:
@@ -162,11 +176,9 @@ class CompressionPolicy:
         use_as_dictionary: Mapping[Any, str] | None,
     ) -> None:
         self.minimum_size = checked_int("minimum_size", minimum_size, 0)
-        least = b"%d" % minimum_size
-        self._least = (
-            len(least),
-            least,
-        )  # numbers compare like this without being parsed: by digits, then digit by digit
+        # The lengths below it, as they stand in Content-Length: looked up, and not parsed, for most responses. Of a
+        # larger minimum not all of them; what is not found takes the longer way.
+        self._small = frozenset([b"%d" % size for size in range(min(minimum_size, 1024))])
         padding = checked_int("random_padding", random_padding, 0, 65_536)
         gzip = _checked_gzip_level(gzip_level, compresslevel)
         brotli = checked_int("brotli_quality", brotli_quality, 0, 11)
@@ -177,10 +189,11 @@ class CompressionPolicy:
             "zstd": lambda: Zstd(zstd, padding),
         }
         self._codecs = {name.encode("ascii"): made[name]() for name in checked_encodings(encodings, CODINGS)}
-        self.known: dict[bytes | None, Asked] = {None: Asked()}
+        self.known: dict[bytes | None, Asked] = {None: Asked(None, False, False, _ALL)}
         """What requests ask for by Accept-Encoding, its lines joined by commas; for those of them that came."""
         self._excluded_types = checked_types(exclude_content_types)
-        self._kinds: dict[bytes, str] = {}
+        self.kinds: dict[bytes, str] = {}
+        """What becomes of responses by their Content-Type, for those that came; empty where a predicate is asked."""
         self.excluded = matchers("exclude_paths", exclude_paths)
         if predicate is not None and not callable(cast("Any", predicate)):
             raise TypeError(f"predicate must be a callable of the scope and the start message (got {predicate!r})")
@@ -192,7 +205,8 @@ class CompressionPolicy:
 
             self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
         self._vary = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
-        self._vary_pair: Header = (b"vary", b", ".join(self._vary))
+        self.vary: list[Header] = [(b"vary", b", ".join(self._vary))]
+        """What joins the headers of every response that could be coded, if they have no Vary of their own."""
         self.fields = frozenset(
             {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
         )
@@ -207,7 +221,8 @@ class CompressionPolicy:
         """
         choice = negotiate(accept, tuple(self._codecs))
         codec = None if choice.coding is None else self._codecs[choice.coding]
-        asked = Asked(codec, choice.is_forced, choice.takes_dictionary)
+        plain_lengths = _ALL if codec is None else frozenset[bytes]() if choice.is_forced else self._small
+        asked = Asked(codec, choice.is_forced, choice.takes_dictionary, plain_lengths)
         # Few are in use. Clients that send others by the thousand do not fill the memory, nor with long ones.
         if len(self.known) < _MOST_KNOWN and len(accept) <= _LONGEST_KNOWN:
             self.known[accept] = asked
@@ -232,49 +247,27 @@ class CompressionPolicy:
         if self._shelf is not None and asked.takes_dictionary:
             named = request_values(scope, b"available-dictionary")
             dictionary = self._shelf.find(named[0]) if len(named) == 1 else None
-        asked = Asked(asked.codec, asked.is_forced, asked.takes_dictionary, dictionary, b", ".join(tags))
+        asked = Asked(
+            *(asked.codec, asked.is_forced, asked.takes_dictionary, asked.plain_lengths),
+            dictionary,
+            b", ".join(tags),
+        )
         return asked, None if fresh == [*scope["headers"]] else fresh
 
     # ---- the response
 
     def start(self, message: Message, scope: Scope, asked: Asked) -> Message | Plan:
         """What becomes of a response that starts with `message`: the start to send, if it is plain, or a plan."""
-        headers = message.get("headers")
-        content_type = length = b""
-        if headers.__class__ is list:
-            # In one pass, without another call, since this runs for every response; and most come to an end here.
-            for pair in headers:
-                if pair.__class__ is not tuple:
-                    break
-                name, value = pair
-                if name.__class__ is not bytes or value.__class__ is not bytes:
-                    break
-                if name == b"content-type":
-                    content_type = value
-                elif name == b"content-length":
-                    length = value
-                elif name.lower() in _DECISIVE:
-                    break
-            else:
-                if (
-                    (asked.codec is None or (length and (len(length), length) < self._least and not asked.is_forced))
-                    and self._kinds.get(content_type) is CODED
-                    and message["status"] == 200
-                    and self._predicate is None
-                ):
-                    message = {**message}
-                    message["headers"] = [*headers, self._vary_pair]
-                    return message
-                return self._decided(message, message, headers, content_type, length, _USUAL, scope, asked)
-        exact = pairs(headers)
-        rare = _decisive(exact)
-        fresh = {**message, "headers": exact}
+        given = message.get("headers")
+        headers = pairs(given)
+        rare = _decisive(headers)
         content_type, length = rare.pop(b"content-type", b""), rare.pop(b"content-length", b"")
+        fresh = {**message, "headers": headers}
         # Headers that could be read only once have been.
-        given = message if headers is None or headers.__class__ in (list, tuple) else fresh
-        return self._decided(given, fresh, exact, content_type, length, rare, scope, asked)
+        unchanged = message if given is None or given.__class__ in (list, tuple) else fresh
+        return self.decided(unchanged, fresh, headers, content_type, length, rare, scope, asked)
 
-    def _decided(
+    def decided(
         self,
         given: Message,
         message: Message,
@@ -285,7 +278,19 @@ class CompressionPolicy:
         scope: Scope,
         asked: Asked,
     ) -> Message | Plan:
-        kind = self._kinds.get(content_type) or self._kind(content_type)
+        """The same as `start`, of a response whose headers have been read.
+
+        Args:
+            given: What to send if nothing is changed.
+            message: The start, with `headers`.
+            headers: A list of exact pairs.
+            content_type: Its Content-Type, or nothing.
+            declared: Its Content-Length, or nothing.
+            rare: Its other `DECISIVE` headers; or `USUAL`, if it has none, and those two in lower case.
+            scope: Of the request.
+            asked: What the request asks for.
+        """
+        kind = self.kinds.get(content_type) or self._kind(content_type)
         status = message["status"]
         if kind is ALONE or (
             (status != 200 or rare or self._predicate is not None) and self._is_left_alone(message, scope, rare)
@@ -296,7 +301,7 @@ class CompressionPolicy:
         if b"vary" in rare:
             add_vary(headers, *self._vary)
         else:
-            headers.append(self._vary_pair)
+            headers += self.vary
         length = _number(declared) if declared else None
         if (
             asked.codec is None
@@ -306,7 +311,7 @@ class CompressionPolicy:
             if b"etag" in rare:
                 headers = _tagged(headers, self._held_tag(asked) if status == 304 else kept_apart)
             return {**message, "headers": headers}
-        is_usual = rare is _USUAL
+        is_usual = rare is USUAL
         plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
         if self._shelf is not None and asked.takes_dictionary and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
@@ -348,8 +353,8 @@ class CompressionPolicy:
 
     def _kind(self, content_type: bytes) -> str:
         kind = kind_of(content_type, self._excluded_types)
-        if len(self._kinds) < _MOST_KNOWN:
-            self._kinds[content_type] = kind
+        if len(self.kinds) < _MOST_KNOWN and self._predicate is None:
+            self.kinds[content_type] = kind
         return kind
 
 
@@ -365,13 +370,9 @@ def _decisive(headers: Iterable[Header]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         field = name.lower()
-        if field in _DECISIVE:
+        if field in DECISIVE:
             found[field] = found[field] + b", " + value if field in found else value
     return found
-
-
-_USUAL: dict[bytes, bytes] = {}
-"""The rare fields of a response whose headers are a list of exact pairs, the decisive ones in lower case: none."""
 
 
 def _is_kept(rare: Mapping[bytes, bytes]) -> bool:

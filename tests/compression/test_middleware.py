@@ -472,6 +472,42 @@ def test_excluded_paths(path):
     assert seen[0]["headers"] is scope["headers"]
 
 
+HEADERS = st.sampled_from(
+    [
+        *(JSON, (b"content-type", b"image/png"), EVENTS, (b"Content-Type", b"text/css"), (b"content-length", b"9")),
+        *((b"content-length", b"499"), (b"content-length", b"0500"), (b"content-length", b"x"), (b"x-a", b"1")),
+        *((b"etag", b'"a-gzip"'), (b"vary", b"Cookie"), (b"content-encoding", b"br"), [b"x-b", b"2"]),
+        *((b"x-c", bytearray(b"3")), (b"cache-control", b"no-transform")),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(HEADERS, max_size=4), st.sampled_from(["", "gzip", "gzip, *;q=0"]), st.sampled_from([200, 404, 206, 304])
+)
+def test_plain_starts(headers, accept, status):
+    """The short way that most starts take comes to what the policy says by the long one, the first time and later."""
+    app = CompressionMiddleware(sending({**start(status=status), "headers": headers}, body(b"small")))
+    policy = app._policy
+    outcome = policy.start({**start(status=status), "headers": headers}, http_scope(), policy.asked(accept.encode()))
+    sent = [run(app, accepting(accept)), run(app, accepting(accept))]
+    assert sent[0] == sent[1] or EVENTS in headers
+    if type(outcome) is dict:
+        assert [outcome, body(b"small")] == sent[1]
+
+
+def test_predicate():
+    """It is asked for each response, also for those whose type is known by then."""
+    app = CompressionMiddleware(
+        sending(start(JSON), body(TEXT)), predicate=lambda scope, start: "code" in scope["path"]
+    )
+    for _ in range(2):
+        assert [start(JSON), body(TEXT)] == run(app, accepting(path="/plain"))
+        assert encoding("gzip") in run(app, accepting(path="/code"))[0]["headers"]
+        assert [start(JSON), body(TEXT)] == run(app, http_scope(path="/plain"))
+
+
 def test_shared_messages():
     """A constant start and body are the same after two requests, also where they are coded (falcon; starlette)."""
     constant, whole = start(JSON, length(TEXT)), body(TEXT)

@@ -231,7 +231,7 @@ def test_memory_is_bounded():
         deciding.asked(b"gzip;q=0.%d" % number)
         deciding.start(start([(b"content-type", b"text/%d" % number)]), http_scope(), deciding.known[None])
     deciding.asked(b"gzip," * 1000)
-    assert max(len(deciding.known), len(deciding._kinds)) <= 256
+    assert max(len(deciding.known), len(deciding.kinds)) <= 256
     assert b"gzip," * 1000 not in policy().known
 
 

@@ -366,12 +366,14 @@ def _number(value: bytes) -> int | None:
 
 
 def _decisive(headers: Iterable[Header]) -> dict[bytes, bytes]:
-    """The headers that matter, by name in lower case; lines of the same name are joined (RFC 9110 5.3)."""
+    """The headers that matter, by name in lower case; lines of the same name are joined, if it is a list's."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         field = name.lower()
         if field in DECISIVE:
-            found[field] = found[field] + b", " + value if field in found else value
+            # RFC 9110 5.3; the two of which there must be one, last wins, as where they are read in one pass.
+            is_more = field in found and field not in (b"content-type", b"content-length")
+            found[field] = found[field] + b", " + value if is_more else value
     return found
 
 

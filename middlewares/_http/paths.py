@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from ..asgi import Scope
@@ -34,6 +34,25 @@ def covers(prefix: str, path: str) -> bool:
         and (len(path) == len(prefix) or path[len(prefix)] == "/")
         and not (".." in path and ".." in path.split("/"))
     )
+
+
+def matchers(keyword: str, conditions: Condition | Iterable[Condition]) -> tuple[Callable[[Scope], bool], ...]:
+    """The tests that one condition, or a list of them, stands for (see `matcher`).
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: a prefix is not one.
+    """
+    if isinstance(conditions, str | re.Pattern) or callable(conditions):
+        return (matcher(keyword, conditions),)
+    try:
+        found = tuple(conditions)
+    except TypeError:
+        raise TypeError(
+            f"{keyword} must be a path prefix, a compiled pattern, a callable of the scope, or a list of them "
+            f"(got {conditions!r})"
+        ) from None
+    return tuple([matcher(keyword, condition) for condition in found])
 
 
 def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:

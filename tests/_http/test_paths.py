@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
-from middlewares._http.paths import checked_prefix, covers, matcher
+from middlewares._http.paths import checked_prefix, covers, matcher, matchers
 from middlewares.testing import http_scope
 
 
@@ -51,6 +52,30 @@ def test_patterns_are_searched() -> None:
 def test_callables_get_the_scope() -> None:
     """A callable decides by the whole scope."""
     assert matcher("exclude", lambda scope: scope["method"] == "POST")(http_scope("POST"))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ("/a", ["/a"]),
+        (re.compile("b"), ["/b"]),
+        (lambda scope: scope["path"] == "/c", ["/c"]),
+        (["/a", re.compile("b")], ["/a", "/b"]),
+        ((), []),
+    ],
+    ids=["prefix", "pattern", "callable", "list", "none"],
+)
+def test_one_or_several(conditions: Any, expected: list[str]) -> None:
+    """Where several conditions are taken, one may stand alone."""
+    tests = matchers("exclude", conditions)
+    assert [path for path in ("/a", "/b", "/c") if any(test(http_scope(path=path)) for test in tests)] == expected
+
+
+@pytest.mark.parametrize("conditions", [None, 5, [5], b"/x"])
+def test_no_conditions(conditions: Any) -> None:
+    """What is no list of conditions is a TypeError that names the keyword and the value."""
+    with pytest.raises(TypeError, match=r"^exclude must .*got "):
+        matchers("exclude", conditions)
 
 
 @pytest.mark.parametrize("condition", [None, 5, b"/x", re.compile(rb"/x")])

@@ -127,6 +127,8 @@ def test_off(caplog):
         ({"format": "common"}, ValueError, "format must be"),
         ({"redact": "token"}, TypeError, "redact must be"),
         ({"redact": 1}, TypeError, "redact must be"),
+        ({"redact": ["a", b"b"]}, TypeError, "redact must be"),
+        ({"exclude": 1}, TypeError, "exclude must be"),
         ({"exclude": "health"}, ValueError, "exclude must be"),
     ],
 )

@@ -8,7 +8,18 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-PACKAGES = ["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "uvloop"]
+PACKAGES = [
+    "asgi-middlewares",
+    "starlette",
+    "asgi-correlation-id",
+    "asgi-request-id",
+    "timing-asgi",
+    "asgi-request-duration",
+    "prometheus-fastapi-instrumentator",
+    "starlette-exporter",
+    "opentelemetry-instrumentation-asgi",
+    "uvloop",
+]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def notify(hooks: tuple[Hook, ...], argument: Any) -> None:
     for hook in hooks:
         try:
             result = hook(argument)
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 _detach(hook, result)
         except Exception:
             logger.exception("hook %r failed", hook)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from .._http.headers import Header
@@ -81,30 +80,47 @@ class TimingPolicy:
         An entry for which no room is left is left out; what the application says in `headers` leaves less of it.
         """
         name, value = field
-        room = _MOST_BYTES - len(value)
+        room = _MOST_BYTES
         for key, other in headers:
             if len(key) == len(name) and key.lower() == name:
                 room -= len(other) + 2
-        sums: dict[bytes, tuple[float | None, str | None]] = {}
-        for span_name, duration, desc in spans:
-            key = entry_name(span_name)
-            if key in sums:
-                known, first = sums[key]
-                duration = known if duration is None else duration + (known or 0.0)  # noqa: PLW2901
-                desc = desc if first is None else first  # noqa: PLW2901
-            sums[key] = (duration, desc)
-        for key, (duration, desc) in sums.items():
+        sums: dict[bytes, Timed] = {}
+        for timed in spans:
+            key = entry_names[timed[0]]
+            sums[key] = _sum(sums[key], timed) if key in sums else timed
+        entries = [value]
+        for key, (_, duration, desc) in sums.items():
             entry = b", " + key if duration is None else self._entry % (key, duration * 1000)
             if desc is not None:
                 entry += b";desc=" + quoted(desc)
-            if len(entry) <= room:
-                room -= len(entry)
-                value += entry
-        return (name, value)
+            entries.append(entry)
+        joined = b"".join(entries)
+        return (name, joined if len(joined) <= room else _cut(entries, room))
 
     def at_end(self, seconds: float, late: Iterable[Timed]) -> Header:
         """The field in the trailers: the whole time, and the spans that ended after the start."""
         return self.joined((self.name, self._total % (seconds * 1000)), late)
+
+
+def _cut(entries: list[bytes], room: int) -> bytes:
+    """The first entry, and each of the others for which room is left."""
+    own, *others = entries
+    room -= len(own)
+    for entry in others:
+        if len(entry) <= room:
+            room -= len(entry)
+            own += entry
+    return own
+
+
+def _sum(first: Timed, second: Timed) -> Timed:
+    name, duration, desc = first
+    _, more, other = second
+    if duration is None or more is None:
+        duration = more if duration is None else duration
+    else:
+        duration += more
+    return (name, duration, other if desc is None else desc)
 
 
 def checked_token(keyword: str, value: object) -> bytes:
@@ -122,11 +138,20 @@ def checked_token(keyword: str, value: object) -> bytes:
     return encoded
 
 
-@lru_cache(maxsize=512)
-def entry_name(name: str) -> bytes:
-    """A name as a token: every other character becomes `_`. https://www.w3.org/TR/server-timing/: metric-name."""
-    repaired = "".join([c if c in _TOKEN_CHARACTERS else "_" for c in name[:_LONGEST_NAME]])
-    return repaired.encode("ascii") or b"_"
+class _EntryNames(dict[str, bytes]):
+    """Names as tokens: every other character becomes `_`. https://www.w3.org/TR/server-timing/: metric-name."""
+
+    def __missing__(self, name: str) -> bytes:
+        repaired = "".join([c if c in _TOKEN_CHARACTERS else "_" for c in name[:_LONGEST_NAME]])
+        token = repaired.encode("ascii") or b"_"
+        if len(name) <= _LONGEST_NAME:
+            if len(self) >= _MOST_KEPT:
+                self.clear()  # some of them are made up for each request
+            self[name] = token
+        return token
+
+
+entry_names = _EntryNames()
 
 
 def quoted(desc: str) -> bytes:

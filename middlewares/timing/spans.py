@@ -62,11 +62,11 @@ class span:  # noqa: N801 - a context manager and a decorator, as `contextlib.su
     def __init__(self, name: str, desc: str | None = None) -> None:
         self.name = name if name.__class__ is str else str(name)
         self.desc = desc
-        self._started: float | None = None
+        self._started = 0.0  # while no block runs
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        if self._started is not None:
+        if self._started:
             raise RuntimeError("a span measures one block at a time: call span() for each")
         self._collector = current.get()
         self._started = perf_counter()
@@ -76,8 +76,8 @@ class span:  # noqa: N801 - a context manager and a decorator, as `contextlib.su
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the clock; also where the block raises, which goes on."""
-        took = perf_counter() - cast("float", self._started)
-        self._started = None
+        took = perf_counter() - self._started
+        self._started = 0.0
         collector, desc = self._collector, self.desc
         if collector is not None and (spans := collector[0]) is not None and len(spans) < MOST_SPANS:
             spans.append((self.name, took, desc if desc is None else str(desc)))

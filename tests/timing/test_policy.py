@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewares.timing.policy import TimingPolicy, entry_name, quoted
+from middlewares.timing.policy import TimingPolicy, entry_names, quoted
 from middlewares.timing.spans import _seconds
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -105,7 +105,7 @@ def test_any_spans(spans, taken):
     entries = re.findall(ENTRY, value)
     assert b", ".join(entries) == value
     shown = [entry.partition(b";")[0] for entry in entries[1:]]
-    names = list(dict.fromkeys(entry_name(name) for name, _, _ in timed))
+    names = list(dict.fromkeys(entry_names[name] for name, _, _ in timed))
     assert shown == [name for name in names if name in shown]
     if len(value) + taken < 7000:  # no entry is longer than 1000 bytes
         assert shown == names
@@ -130,8 +130,15 @@ def test_negative_zero():
 
 def test_long_names():
     """Long names and descriptions are cut."""
-    assert entry_name("n" * 1000) == b"n" * 100
+    assert entry_names["n" * 1000] == b"n" * 100
     assert quoted("d" * 1000) == b'"' + b"d" * 250 + b'"'
+
+
+def test_kept_names():
+    """Names that are made up for each request do not fill the memory."""
+    for number in range(3000):
+        assert entry_names[f"a {number}"] == b"a_%d" % number
+    assert len(entry_names) <= 1000
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from ..asgi import Scope
+from .options import checked_callable
 
 Condition: TypeAlias = str | re.Pattern[str] | Callable[[Any], bool]
 
@@ -70,8 +71,5 @@ def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
             raise TypeError(f"{keyword} must hold patterns of str, as paths are str (got {condition!r})")
         search = condition.search
         return lambda scope: search(scope["path"]) is not None
-    if callable(condition):
-        return condition
-    raise TypeError(
-        f"{keyword} must be a path prefix, a compiled pattern or a callable of the scope (got {condition!r})"
-    )
+    what = "a path prefix, a compiled pattern or a plain callable of the scope"
+    return cast("Callable[[Scope], bool]", checked_callable(keyword, condition, what))

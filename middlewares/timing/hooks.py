@@ -7,6 +7,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from typing import Any, TypeAlias
 
 logger = logging.getLogger("middlewares.timing")
@@ -80,7 +81,8 @@ def _detach(hook: Hook, awaitable: Awaitable[Any]) -> None:
     trio: Any = sys.modules.get("trio")  # no request runs under trio where it was not imported
     try:
         if trio is not None and trio.lowlevel.in_trio_task():
-            trio.lowlevel.spawn_system_task(lambda: running)
+            # In a copy of the context, as asyncio does: a hook may ask for the request id.
+            trio.lowlevel.spawn_system_task(lambda: running, context=copy_context())
         else:
             task = asyncio.get_running_loop().create_task(running)
             _tasks.add(task)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
-from .._http.options import checked_bool
+from .._http.options import checked_bool, checked_callable
 from .._http.paths import Condition, matchers
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .exchange import LAST, Exchange
@@ -95,8 +95,8 @@ class TimingMiddleware:
         self._policy = TimingPolicy(
             header=header, metric=metric, precision=precision, timing_allow_origin=timing_allow_origin
         )
-        if not isinstance(expose, bool) and not callable(expose):
-            raise TypeError(f"expose must be True, False or a callable of the scope (got {expose!r})")
+        if not isinstance(expose, bool):
+            checked_callable("expose", expose, "True, False or a plain callable of the scope")
         self._expose = expose
         self._trailers = checked_bool("trailers", trailers) and expose is not False and bool(self._policy.name)
         self._traceparent = checked_bool("traceparent", traceparent)

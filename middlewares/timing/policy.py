@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,10 @@ _MOST_BYTES = 7999
 _LONGEST_NAME, _LONGEST_DESC = 100, 250
 _MOST_KEPT = 1000
 _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+# They are compared as they stand: https://www.w3.org/TR/resource-timing/#sec-timing-allow-origin.
+_is_origin = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\x00- \x7f-\U0010ffffA-Z/\\?#@,]+").fullmatch
 
 
 class Fields(dict[int, Header]):
@@ -169,9 +174,10 @@ def _allow_origin(origins: Any) -> Header:
     for value in values:
         if not isinstance(value, str):
             raise TypeError(f"timing_allow_origin must hold each origin as str (got {value!r})")
-        if not value or not all("!" <= c <= "~" and c != "," for c in value):
+        if not _is_origin(value):
             raise ValueError(
-                f"timing_allow_origin must hold origins like 'https://app.example', or '*' (got {value!r})"
+                "timing_allow_origin must hold origins as browsers send them, in lower case and without a slash at "
+                f"the end, like 'https://app.example', or '*' (got {value!r})"
             )
         found.append(value.encode("ascii"))
     if not found:

@@ -8,6 +8,8 @@ import re
 import anyio
 import anyio.lowlevel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from middlewares.testing import Lint, Recorder, http_scope, run, websocket_scope
 from middlewares.timing import Span, TimingMiddleware, add, span
@@ -18,6 +20,8 @@ BODY = {"type": "http.response.body", "body": b"abc", "more_body": False}
 PART = {"type": "http.response.body", "body": b"de", "more_body": True}
 TRAILERS = {"type": "http.response.trailers", "headers": [(b"x", b"y")], "more_trailers": False}
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
 
 backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -487,6 +491,8 @@ def test_async_hook_without_a_loop(caplog):
         ({"exporters": [object()]}, TypeError, "exporters must hold"),
         ({"exporters": [dict]}, TypeError, "exporters must hold"),
         ({"expose": 1}, TypeError, "expose must be"),
+        ({"expose": anyio.sleep}, TypeError, "expose must be True, False or a plain callable"),
+        ({"exclude": anyio.sleep}, TypeError, "exclude must be .*a plain callable"),
         ({"trailers": 1}, TypeError, "trailers must be"),
         ({"traceparent": 1}, TypeError, "traceparent must be"),
         ({"websockets": None}, TypeError, "websockets must be"),
@@ -517,6 +523,28 @@ def test_slow(caplog):
     assert re.sub(r"[0-9.]+ s", "N s", text) == (
         r"slow request: 'G\nT' '/a\n\x1b[31m\u2028' -> 200 in N s (request id 'i\nd')"
     )
+
+
+@settings(max_examples=100)
+@given(method=TEXTS, path=TEXTS, request_id=TEXTS)
+def test_slow_is_one_line(method, path, request_id):
+    """No request can forge a line of the log of slow requests."""
+    seen = []
+
+    def keep(record):
+        seen.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("middlewares.timing")
+    logger.addFilter(keep)
+    try:
+        scope = http_scope(method, path, state={"request_id": request_id})
+        run(TimingMiddleware(sending(START, BODY), slow=0), scope)
+    finally:
+        logger.removeFilter(keep)
+    (line,) = seen
+    assert line.isascii() and line.isprintable()
+    assert re.fullmatch(r"slow request: (['\"]).*\1 (['\"]).*\2 -> 200 in [0-9.]+ s \(request id (['\"]).*\3\)", line)
 
 
 # Trailers

@@ -159,6 +159,9 @@ def test_kept_names():
         ({"timing_allow_origin": []}, ValueError, "empty list"),
         ({"timing_allow_origin": "a, b"}, ValueError, "must hold origins"),
         ({"timing_allow_origin": [""]}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://a.example/"}, ValueError, "without a slash at the end"),
+        ({"timing_allow_origin": "https://A.example"}, ValueError, "in lower case"),
+        ({"timing_allow_origin": "https://a.example\r\nx: y"}, ValueError, "must hold origins"),
     ],
 )
 def test_bad_configuration(keywords, error, message):
@@ -174,3 +177,4 @@ def test_fields():
     assert found.allow_origin == (b"timing-allow-origin", b"https://a.example, https://b.example")
     assert policy(header=None).name == b""
     assert policy(timing_allow_origin="*").allow_origin == (b"timing-allow-origin", b"*")
+    assert policy(timing_allow_origin=["null", "app://x:1"]).allow_origin[1] == b"null, app://x:1"

@@ -83,13 +83,16 @@ def test_used_again(collector):
 
 
 def test_add(collector):
-    """`add` takes seconds, a description, or nothing; names of any kind are text."""
+    """`add` takes seconds, a description, or nothing; names and descriptions of any kind are text."""
     add("cache", desc="hit")
     add("db", 0.5)
     add("bad", float("nan"))
     add(7, 1, 8)
     with span(7, 8):
         pass
+    with span("set") as timer:
+        timer.desc = 9
+    assert collector[0][5][2] == "9"
     assert collector[0][:4] == [("cache", None, "hit"), ("db", 0.5, None), ("bad", None, None), ("7", 1.0, "8")]
     assert collector[0][4][::2] == ("7", "8")
 

@@ -80,16 +80,17 @@ def route_template(scope: Scope) -> str | None:
         template = (getattr(context, "path_format", None) or path) if context else path
     if not isinstance(template, str):
         return None
+    # Starlette leaves the mount itself where nothing below it was matched, or where what is mounted has no routes.
+    at_mount = path == template and hasattr(route, "routes")
+    if at_mount and route.routes:
+        return None
     outer: Any = scope.get("app_root_path")
     root: Any = scope.get("root_path") or ""
     if outer is None or root == outer or not root.startswith(outer):
         return template
-    if path == template and hasattr(route, "routes"):
-        # Starlette leaves the mount itself where an application that does no routing is mounted; its path is the end of
-        # root_path already.
-        return _mount_prefix(scope, root[len(outer) :], "")
-    prefix = _mount_prefix(scope, root[len(outer) :], template)
-    return None if prefix is None else prefix + template
+    own = "" if at_mount else template  # the path of a mount is the end of root_path already
+    prefix = _mount_prefix(scope, root[len(outer) :], own)
+    return None if prefix is None else prefix + own
 
 
 def _mount_prefix(scope: Scope, prefix: str, template: str) -> str | None:

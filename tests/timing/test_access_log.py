@@ -93,14 +93,16 @@ def test_any_request(method, path, query, referer, agent, client, version, reque
         path_template=template,
     )
     seen = []
-    logger = logging.Logger("hypothesis", logging.INFO)
+    logger = logging.Logger("hypothesis", logging.INFO)  # noqa: LOG001 - nobody else's
     logger.addHandler(logging.NullHandler())
     logger.addFilter(lambda record: seen.append(record.getMessage()))
     exporters = [AccessLog(logger=logger), AccessLog(logger=logger, format="json")]
     run(TimingMiddleware(hello, exporters=exporters), scope)
     combined, encoded = seen
-    assert combined.isascii() and combined.isprintable()
-    assert encoded.isascii() and encoded.isprintable()
+    assert combined.isascii()
+    assert combined.isprintable()
+    assert encoded.isascii()
+    assert encoded.isprintable()
     quoted = r'"((?:[^"\\]|\\.)*)"'
     assert re.fullmatch(
         rf"\S+ - - \[[^\]]+\] {quoted} 200 3 {quoted} {quoted} request_id=\S+ duration=\S+ ttfb=\S+ route=\S+", combined

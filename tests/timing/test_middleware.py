@@ -543,7 +543,8 @@ def test_slow_is_one_line(method, path, request_id):
     finally:
         logger.removeFilter(keep)
     (line,) = seen
-    assert line.isascii() and line.isprintable()
+    assert line.isascii()
+    assert line.isprintable()
     assert re.fullmatch(r"slow request: (['\"]).*\1 (['\"]).*\2 -> 200 in [0-9.]+ s \(request id (['\"]).*\3\)", line)
 
 

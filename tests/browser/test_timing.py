@@ -35,3 +35,14 @@ def test_hostile_names(page):
     assert [(name, desc) for name, _, desc in entries] == [
         ("app", ""), ("a__b_c___d_", 'e"f\\g, h;dur=1  i?'), ("_", ""), ("__proto__", "x"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("app", "count"), [("hostile", 0), ("readable", 4)])
+def test_other_origins(page, app, count):
+    """A page of another origin is told of the entries where Timing-Allow-Origin names it, and else of none."""
+    with serve("uvicorn", f"tests.servers.timing_app:{app}") as server:
+        page.goto(f"http://localhost:{server.port}/")
+        other = f"{server.url}/other"
+        page.evaluate("url => fetch(url, {mode: 'no-cors'})", other)
+        page.wait_for_function("url => performance.getEntriesByName(url).length", arg=other)
+        assert page.evaluate("url => performance.getEntriesByName(url)[0].serverTiming.length", other) == count

@@ -1,7 +1,10 @@
 """Metrics on the official clients: names, labels that cannot grow without end, and what a missing client says."""
 
 import contextlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +124,52 @@ def test_opentelemetry():
     ]
     assert len(found) == len(expected)
     assert all(row in found for row in expected)
+
+
+WORKERS = """
+import os, sys
+import prometheus_client
+from prometheus_client import multiprocess
+from middlewares.testing import http_scope, run
+from middlewares.timing import PrometheusExporter, TimingMiddleware
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+wrapped = TimingMiddleware(app, exporters=[PrometheusExporter()])
+run(wrapped, http_scope())
+for worker in range(2):
+    if os.fork() == 0:
+        for _ in range(3):
+            run(wrapped, http_scope())
+        os._exit(0)
+while True:
+    try:
+        assert os.wait()[1] == 0
+    except ChildProcessError:
+        break
+registry = prometheus_client.CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+sys.stdout.write(prometheus_client.generate_latest(registry).decode())
+"""
+
+
+def test_several_processes(tmp_path):
+    """In the client's mode for several processes, forked workers add up, each series that was found before the fork too."""
+    require("prometheus_client")
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'seconds_count{method="GET",route="",status="200"} 7.0' in done.stdout
+    assert "http_server_active_requests 0.0" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def _word(text: str | None) -> str:
 
 
 def _as_json(dumps: Callable[[Any], str], record: TimingRecord, fields: dict[str, str]) -> str:
-    line = dumps(
+    return dumps(
         {
             "time": round(time() - record.duration, 6),
             "type": record.type,
@@ -146,4 +146,3 @@ def _as_json(dumps: Callable[[Any], str], record: TimingRecord, fields: dict[str
             "request_id": record.request_id,
         }
     )
-    return line.replace("\x7f", "\\u007f")

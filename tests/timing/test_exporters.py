@@ -46,6 +46,7 @@ def drive(exporter):
         with contextlib.suppress(BoomError):
             run(wrapped, http_scope(method, f"/{path}"))
     run(wrapped, http_scope("GET", "/999", scheme=None, http_version=None))
+    run(wrapped, http_scope("GET", "/999", scheme="gopher", http_version="9.9"))  # made up by a client
     run(wrapped, websocket_scope())
 
 
@@ -60,7 +61,7 @@ def test_prometheus():
     assert counts == [
         f"http_server_request_duration_seconds_count{{{labels}}} {count}"
         for labels, count in [
-            ('method="GET",route="",status=""', "4.0"),
+            ('method="GET",route="",status=""', "6.0"),
             ('method="GET",route="",status="500"', "4.0"),
             ('method="GET",route="/x/{y}",status="200"', "4.0"),
             ('method="POST",route="",status="404"', "2.0"),
@@ -120,7 +121,7 @@ def test_opentelemetry():
         ({method: "_OTHER", status: 503, error: "503", **common}, 1),
         ({method: "GET", status: 500, error: "BoomError", **common}, 2),
         ({method: "GET", **common}, 1),
-        ({method: "GET"}, 1),
+        ({method: "GET"}, 2),
     ]
     assert len(found) == len(expected)
     assert all(row in found for row in expected)

@@ -94,7 +94,7 @@ def test_at_end():
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.text(max_size=300), st.floats(), st.none() | st.text(max_size=400)), max_size=60),
-    st.integers(0, 9000),
+    st.integers(0, 9000) | st.integers(7800, 8000),
 )
 def test_any_spans(spans, taken):
     """Whatever spans are called: grammar, ASCII, under 8000 bytes, no nan and no inf, each name once."""
@@ -109,6 +109,17 @@ def test_any_spans(spans, taken):
     assert shown == [name for name in names if name in shown]
     if len(value) + taken < 7000:  # no entry is longer than 1000 bytes
         assert shown == names
+
+
+@pytest.mark.parametrize(("taken", "count"), [(0, 29), (4000, 14), (7900, 0), (9000, 0)])
+def test_limit(taken, count):
+    """Entries for which no room is left are left out whole, long ones first met; what the application says counts."""
+    long = [(f"s{number:02}", 0.001, "d" * 250) for number in range(60)]
+    value = at_start(0, [*long, ("tiny", None, None)], [(b"server-timing", b"x" * taken)])
+    entries = value.split(b", ")
+    assert [entry[:3] for entry in entries[1 : count + 1]] == [b"s%02d" % number for number in range(count)]
+    assert entries[count + 1 :] == ([b"tiny"] if taken < 9000 else [])
+    assert len(value) + taken + 2 < 8000 or taken == 9000
 
 
 @pytest.mark.parametrize(
@@ -139,6 +150,8 @@ def test_kept_names():
     for number in range(3000):
         assert entry_names[f"a {number}"] == b"a_%d" % number
     assert len(entry_names) <= 1000
+    assert entry_names["a" * 101] == b"a" * 100
+    assert "a" * 101 not in entry_names
 
 
 @pytest.mark.parametrize(

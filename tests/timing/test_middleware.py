@@ -531,7 +531,7 @@ def test_context_of_async_hooks(backend):
         done = anyio.Event()
 
         async def hook(record):
-            seen.append(var.get())
+            seen.append(var.get(None))
             done.set()
 
         recorder = Recorder(http_scope())

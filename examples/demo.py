@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
+import time
 
 import flask
 import uvicorn
 from a2wsgi import WSGIMiddleware
+from prometheus_client import make_asgi_app
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from middlewares import wrap
+from middlewares.timing import AccessLog, PrometheusExporter, span
 
 CURLS = """\
 # a page of an allowed origin: CORS headers and X-Request-ID
@@ -36,6 +40,10 @@ curl -i localhost:{port}/legacy/ -H 'X-Request-ID: order-7'
 # a WebSocket of a foreign page: refused
 curl -i localhost:{port}/ws -H 'Origin: https://evil.example' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\
   -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=='
+# what took how long: Server-Timing, in the browser's developer tools, too
+curl -i localhost:{port}/menu
+# what Prometheus scrapes
+curl -s localhost:{port}/metrics/ | grep duration_seconds_count
 # an upload in gzip: the application sees plain JSON
 echo '{{"tea": 2}}' | gzip | curl -i localhost:{port}/orders --data-binary @- -H 'Content-Encoding: gzip'
 # an upload that is not what it says: refused
@@ -70,6 +78,20 @@ async def hello(request):
 
 async def order(request):
     return JSONResponse({"ordered": await request.json(), "size": len(await request.body())})
+
+
+async def menu(request):
+    with span("db", "SELECT name FROM teas"):
+        await asyncio.sleep(0.012)  # a query
+        teas = ["Assam", "Sencha"]
+    return HTMLResponse(list_of(teas))
+
+
+@span("template")
+def list_of(teas):
+    time.sleep(0.003)  # rendering
+    items = "".join(f"<li>{tea}" for tea in teas)
+    return f"<!doctype html><title>Menu</title><link rel='icon' href='data:,'><ul>{items}</ul>\n"
 
 
 async def boom(request):
@@ -145,16 +167,19 @@ app = wrap(
             Route("/", index),
             Route("/hello", hello, methods=["GET", "PUT"]),
             Route("/orders", order, methods=["POST"]),
+            Route("/menu", menu),
             Route("/boom", boom),
             Route("/stream", stream),
             Route("/events", events),
             Route("/teas", teas),
             WebSocketRoute("/ws", echo),
             Mount("/legacy", WSGIMiddleware(legacy)),
+            Mount("/metrics", make_asgi_app()),  # for Prometheus: a firewall or a proxy keeps the public from it
         ],
         exception_handlers={Exception: raise_on},
     ),
     request_id={"trace_context": True},
+    timing={"exporters": [AccessLog(), PrometheusExporter()], "exclude": ["/metrics"]},
     cors={
         "allow_origins": ["https://app.example", "http://localhost:*", "http://127.0.0.1:*"],
         "allow_methods": ["GET", "PUT"],
@@ -175,8 +200,9 @@ def main():
     except OSError as error:
         sys.exit(f"Port {port} is not free ({os.strerror(error.errno)}). Take another one: make demo PORT=8123")
     print(f"Open http://127.0.0.1:{port}/ or, in another terminal:\n\n{CURLS.format(port=port)}", flush=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # AccessLog's lines, in place of uvicorn's
     with listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, access_log=False)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import Any
 
 _tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
@@ -19,7 +20,8 @@ def run_detached(coroutine: Coroutine[Any, Any, None]) -> None:
     trio: Any = sys.modules.get("trio")  # no request runs under trio where it was not imported
     try:
         if trio is not None and trio.lowlevel.in_trio_task():
-            trio.lowlevel.spawn_system_task(lambda: coroutine)
+            # In a copy of the context, as asyncio does: what runs there may ask for the request id.
+            trio.lowlevel.spawn_system_task(lambda: coroutine, context=copy_context())
         else:
             task = asyncio.get_running_loop().create_task(coroutine)
             _tasks.add(task)

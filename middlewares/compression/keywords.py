@@ -1,24 +1,9 @@
-"""Checks of keywords that both middlewares of this room take."""
+"""The keyword that both middlewares of this room take."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
-
-
-def checked_int(keyword: str, value: Any, least: int, most: int | None = None) -> int:
-    """`value`, if it is an int within the bounds.
-
-    Raises:
-        TypeError: It is no int.
-        ValueError: It is out of bounds.
-    """
-    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-    if type(value) is not int:
-        raise TypeError(f"{keyword} must be an int, {bounds} (got {value!r})")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{keyword} must be {bounds} (got {value})")
-    return value
 
 
 def checked_encodings(encodings: Iterable[str], known: Sequence[str]) -> list[str]:

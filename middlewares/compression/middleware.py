@@ -7,11 +7,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._http.headers import Header
+from .._http.options import checked_int
 from .._http.paths import Condition
 from .._http.scope import share_routing
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .content_types import CODED, EXCLUDED_CONTENT_TYPES
-from .keywords import checked_int
 from .policy import DECISIVE, USUAL, CompressionPolicy, Plan
 
 if TYPE_CHECKING:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
+from .._http.options import checked_callable, checked_int
 from .._http.paths import Condition, matchers
 from .._http.vary import add_vary
 from ..asgi import Message, Scope
 from .content_types import ALONE, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
 from .etags import kept_apart, repeated, suffixed, translated
-from .keywords import checked_encodings, checked_int
+from .keywords import checked_encodings
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
@@ -195,8 +196,8 @@ class CompressionPolicy:
         self.kinds: dict[bytes, str] = {}
         """What becomes of responses by their Content-Type, for those that came; empty where a predicate is asked."""
         self.excluded = matchers("exclude_paths", exclude_paths)
-        if predicate is not None and not callable(cast("Any", predicate)):
-            raise TypeError(f"predicate must be a callable of the scope and the start message (got {predicate!r})")
+        if predicate is not None:
+            checked_callable("predicate", predicate, "a plain callable of the scope and the start message, or None")
         self._predicate = predicate
         self._weak = padding > 0  # RFC 9110 8.8.1: a strong tag is of the very bytes, and no two paddings are alike
         self._shelf: Shelf | None = None

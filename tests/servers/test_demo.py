@@ -24,7 +24,7 @@ HEX_ID = re.compile(r"[0-9a-f]{32}")
 @pytest.fixture(scope="module")
 def demo():
     """The running demo."""
-    for name in ("a2wsgi", "flask", "starlette", "uvicorn", "websockets"):
+    for name in ("a2wsgi", "flask", "prometheus_client", "starlette", "uvicorn", "websockets"):
         require(name)
     with start(lambda _: ["examples/demo.py"], lambda port: {"PORT": str(port)}) as server:
         yield server

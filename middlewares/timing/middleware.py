@@ -19,7 +19,7 @@ from .records import TimingRecord, state_value
 from .spans import Collector, Timed, current
 
 # What request ids with trace context leave in the state; anything else is not for a header.
-_is_traceparent = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_TRACEPARENT = "00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 
 
 class Exporter(Protocol):
@@ -219,7 +219,7 @@ class TimingMiddleware:
         message["headers"] = headers = pairs(message.get("headers"))
         if policy.name:
             trace = state_value(scope, "trace") if self._traceparent else None
-            if trace is not None and _is_traceparent(trace):
+            if trace is not None and re.fullmatch(_TRACEPARENT, trace):
                 field = policy.traced(field, trace)
             headers.append(policy.joined(field, spans, headers) if spans else field)
         if policy.allow_origin is not None and not _has(headers, policy.allow_origin[0]):

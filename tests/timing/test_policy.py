@@ -174,6 +174,7 @@ def test_kept_names():
         ({"timing_allow_origin": [""]}, ValueError, "must hold origins"),
         ({"timing_allow_origin": "https://a.example/"}, ValueError, "without a slash at the end"),
         ({"timing_allow_origin": "https://A.example"}, ValueError, "in lower case"),
+        ({"timing_allow_origin": "https://é.example"}, ValueError, "must hold origins"),
         ({"timing_allow_origin": "https://a.example\r\nx: y"}, ValueError, "must hold origins"),
     ],
 )

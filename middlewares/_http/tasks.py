@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
 _tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
-def run_detached(coroutine: Coroutine[Any, Any, None]) -> None:
+def run_detached(coroutine: Coroutine[Any, Any, None], ended: Callable[[], object] | None = None) -> None:
     """Run a coroutine that raises nothing in a task of its own.
+
+    Args:
+        coroutine: What to run.
+        ended: Called when the task has ended, however that was: one that is cancelled before its first step, as a loop
+            does at its end, runs nothing of the coroutine, not even its `finally`.
 
     Raises:
         RuntimeError: There is no event loop in this thread; the coroutine is closed.
@@ -26,6 +31,8 @@ def run_detached(coroutine: Coroutine[Any, Any, None]) -> None:
             task = asyncio.get_running_loop().create_task(coroutine)
             _tasks.add(task)
             task.add_done_callback(_tasks.discard)
+            if ended is not None:
+                task.add_done_callback(lambda _: ended())
     except RuntimeError:
         coroutine.close()
         raise

@@ -19,19 +19,22 @@ from .keywords import checked_encodings
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
-    from .dictionaries import Dictionary, Shelf
+    from .dictionaries import Dictionary, Learning, Shelf
 
 CODINGS = ("zstd", "br", "gzip")
 
-# RFC 9110 15.3: no content, or a part of it, whose ranges are of the plain bytes.
-_NO_CONTENT = frozenset({204, 205, 206})
+_NO_CONTENT = frozenset({204, 205})
+
+# Of a 304 the body is elsewhere, and of a 206 it is a part, by ranges of the plain bytes. Both have the Vary of a 200
+# (RFC 9110 15.3.7, 15.4.5).
+_UNCODED = frozenset({206, 304})
 
 # The response headers that matter. But for the first two, few responses have one.
 DECISIVE = frozenset(
     {
         *(b"content-type", b"content-length", b"content-encoding", b"content-range", b"cache-control", b"vary"),
         *(b"etag", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"),
-        b"use-as-dictionary",
+        *(b"use-as-dictionary", b"transfer-encoding"),
     }
 )
 
@@ -40,12 +43,8 @@ USUAL: Mapping[bytes, bytes] = {}
 
 # Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
 # digests are of the content with its codings.
-_NOT_OF_CODED = frozenset(
-    {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
-)
-
-LARGEST_LEARNED = 4_194_304
-"""The most bytes of a body that is kept as a dictionary, and of the pieces of a stream that may become one."""
+DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_NOT_OF_CODED = DIGESTS | {b"content-length", b"accept-ranges"}
 
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
@@ -106,7 +105,7 @@ class Plan:
 
     __slots__ = (
         *("_headers", "_is_usual", "_is_weak", "_message"),
-        *("codec", "is_events", "is_forced", "learn", "length", "mark"),
+        *("codec", "is_events", "is_forced", "learning", "length", "mark"),
     )
 
     def __init__(
@@ -130,8 +129,8 @@ class Plan:
         self.is_forced = is_forced
         self.mark: Header | None = None
         """What tells the client that the coded response is a dictionary."""
-        self.learn: Callable[[bytes], None] | None = None
-        """Takes the whole body, which is a dictionary to be."""
+        self.learning: Learning | None = None
+        """Takes the body, which is a dictionary to be."""
 
     def plain(self) -> Message:
         """The start of the plain response."""
@@ -147,14 +146,19 @@ class Plan:
             headers = [pair for pair in self._headers if pair[0].lower() not in _NOT_OF_CODED]
             headers = _tagged(headers, lambda tag: suffixed(tag, codec.suffix, weak=self._is_weak))
         headers.append(codec.field)
-        # RFC 9112 7.1.2: trailers are a part of the chunked coding, which excludes Content-Length.
-        if length is not None and (self.length is not None or not self._message.get("trailers", False)):
+        if length is not None and (self.length is not None or self._can_have_length(headers)):
             headers.append((b"content-length", b"%d" % length))
         if self.mark is not None:
             headers.append(self.mark)
         message = {**self._message}
         message["headers"] = headers
         return message
+
+    def _can_have_length(self, headers: list[Header]) -> bool:
+        # RFC 9112 7.1.2: trailers are a part of the chunked coding; 6.2: Content-Length does not stand beside it.
+        return not self._message.get("trailers", False) and not (
+            not self._is_usual and any(name.lower() == b"transfer-encoding" for name, _ in headers)
+        )
 
 
 class CompressionPolicy:
@@ -224,8 +228,10 @@ class CompressionPolicy:
         codec = None if choice.coding is None else self._codecs[choice.coding]
         plain_lengths = _ALL if codec is None else frozenset[bytes]() if choice.is_forced else self._small
         asked = Asked(codec, choice.is_forced, choice.takes_dictionary, plain_lengths)
-        # Few are in use. Clients that send others by the thousand do not fill the memory, nor with long ones.
-        if len(self.known) < _MOST_KNOWN and len(accept) <= _LONGEST_KNOWN:
+        # Few are in use. Clients that send others by the thousand fill no memory, and spoil nothing for long.
+        if len(accept) <= _LONGEST_KNOWN:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known = {None: self.known[None]}
             self.known[accept] = asked
         return asked
 
@@ -306,15 +312,19 @@ class CompressionPolicy:
         length = _number(declared) if declared else None
         if (
             asked.codec is None
-            or status == 304
+            or status in _UNCODED
             or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
         ):
             if b"etag" in rare:
+                plain = headers
                 headers = _tagged(headers, self._held_tag(asked) if status == 304 else kept_apart)
+                if status == 304 and headers is not plain:
+                    # RFC 9111 3.2: caches write what a 304 says onto the coded response that they hold.
+                    headers = [pair for pair in headers if pair[0].lower() not in _NOT_OF_CODED]
             return {**message, "headers": headers}
         is_usual = rare is USUAL
         plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
-        if self._shelf is not None and asked.takes_dictionary and kind is not EVENTS:
+        if self._shelf is not None and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan
 
@@ -323,7 +333,7 @@ class CompressionPolicy:
         if message["status"] in _NO_CONTENT or message["status"] < 200:
             return True
         # The application has coded the body itself, or sends a part of it. `identity` is how it opts out.
-        if b"content-encoding" in rare or b"content-range" in rare:
+        if b"content-encoding" in rare or (b"content-range" in rare and message["status"] != 206):
             return True
         if b"no-transform" in _directives(rare):  # RFC 9111 5.2.2.6
             return True
@@ -350,11 +360,13 @@ class CompressionPolicy:
         if scope["method"] != "GET" or message["status"] != 200 or not _is_kept(rare):
             return
         is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
-        plan.learn = shelf.learn if is_learned else None
+        plan.learning = shelf.learning() if is_learned else None
 
     def _kind(self, content_type: bytes) -> str:
         kind = kind_of(content_type, self._excluded_types)
-        if len(self.kinds) < _MOST_KNOWN and self._predicate is None:
+        if self._predicate is None:
+            if len(self.kinds) >= _MOST_KNOWN:
+                self.kinds = {}
             self.kinds[content_type] = kind
         return kind
 

@@ -153,6 +153,15 @@ def test_codings(client, coding):
     assert {"Accept-Encoding", "Available-Dictionary", "Origin"} == set(vary)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_curl_decodes(demo, client, coding):
+    """What curl decodes of each coding is the plain document."""
+    curl = require("curl", "it decodes what we code")
+    command = [curl, "--silent", "--noproxy", "*", "--compressed", "--header", f"Accept-Encoding: {coding}"]
+    done = subprocess.run([*command, f"{demo.url}/teas"], capture_output=True, check=True, timeout=60)
+    assert done.stdout == client.get("/teas", headers={"Accept-Encoding": "identity"}).content
+
+
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
 @pytest.mark.parametrize(
     ("path", "pieces"),

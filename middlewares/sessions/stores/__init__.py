@@ -8,6 +8,9 @@ from typing import Protocol, TypeAlias
 Update: TypeAlias = Callable[[bytes], bytes | None]
 """The stored bytes -> the bytes to store in their place, or None to leave them as they are."""
 
+WAIT_SECONDS = 3
+"""How long a call of ours waits for its engine. A request makes two at most: it is answered within 8 seconds."""
+
 
 class SessionStore(Protocol):
     """Where records live. Every store of this package behaves as told here, and so must one of your own.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # on a busy machine
+STOP_SECONDS = 10
 
 
 @contextmanager
@@ -28,9 +29,10 @@ def python(code, *arguments, measured=True):
     try:
         yield process
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        process.communicate(timeout=SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_SECONDS)  # the end of its input is a request to end
+        process.kill()
+        process.communicate(timeout=STOP_SECONDS)
 
 
 def output(code, *arguments):

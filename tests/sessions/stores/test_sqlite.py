@@ -195,12 +195,11 @@ async def test_new_file_locked(store, path):
 
 
 @pytest.mark.anyio
-async def test_new_file_read(store, path):
-    """A reader holds up the change to WAL, for which SQLite itself does not wait."""
+async def test_new_file_written(store, path):
+    """A writer holds up the change to WAL, for which SQLite itself does not wait."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("CREATE TABLE other (a)")
-    connection.execute("BEGIN")
-    connection.execute("SELECT * FROM other").fetchall()
+    connection.execute("BEGIN IMMEDIATE")
     id, created = new_id(), anyio.Event()
 
     async def create():

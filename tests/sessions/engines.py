@@ -1,10 +1,14 @@
 """Real engines as subprocesses: started, frozen, killed and started again by tests, each ended within bounded time."""
 
+import os
+import pwd
+import re
 import signal
 import socket
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from tests.conftest import require
 from tests.servers.harness import free_port
@@ -75,3 +79,62 @@ class RedisServer(Engine):
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
+
+
+class PostgresServer(Engine):
+    """A cluster of PostgreSQL of its own on a free port of the loopback interface, in a directory that is its user's."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        self.directory = directory
+        if os.getuid() == 0:  # it does not run as root
+            user = next(user for user in pwd.getpwall() if user.pw_name in {"postgres", "nobody"})
+            self.owner = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        else:
+            self.owner = {}
+        subprocess.run(
+            [program("initdb"), "-D", directory, "-U", "app", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            stdout=subprocess.DEVNULL,
+            cwd=directory,
+            check=True,
+            timeout=START_SECONDS,
+            **self.owner,
+        )
+
+    def command(self):
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.directory,
+            "fsync": "off",
+            "log_min_messages": "fatal",
+        }
+        more = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [program("postgres"), "-D", self.directory, *more]
+
+    def options(self):
+        return {"cwd": self.directory, "stderr": subprocess.DEVNULL, **self.owner}
+
+    def answers(self):
+        ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return 0 == subprocess.run(ready, check=False, timeout=START_SECONDS).returncode
+
+    def signal(self, number):
+        # Each connection is a process and a session of its own.
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        super().signal(number)
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
+    @property
+    def url(self):
+        return f"postgresql+asyncpg://app@127.0.0.1:{self.port}/postgres"
+
+
+def program(name):
+    """A program of PostgreSQL: Debian has them beside its path, a directory for each version."""
+    found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    newest = max(found, key=lambda path: [int(number) for number in re.findall(r"\d+", str(path))], default=None)
+    return newest or require(name)

@@ -69,22 +69,38 @@ async def test_farewell_is_not_waited_for(soon, caplog, error):
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     gc.collect()
-    assert set() == _asyncio._given_up
+    assert set() == _asyncio._left_alone
     assert [] == caplog.records
 
 
 @pytest.mark.anyio
-async def test_cancelled_from_outside():
-    """A caller that is cancelled goes at once, and its call is cancelled, too."""
+async def test_patience(soon):
+    """A task that is left alone may go on for a while; then it is cancelled, too."""
     driver = Driver()
-    task = asyncio.create_task(within_time(driver, driver.hang))
+    with pytest.raises(TimeoutError):
+        await within_time(driver, driver.hang, patience=0.1)
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    assert not driver.cancelled.is_set()
+    await asyncio.wait_for(driver.ended.wait(), 5)
+
+
+@pytest.mark.anyio
+async def test_cancelled_from_outside():
+    """A caller that is cancelled goes at once, and what it has begun takes effect."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def work():
+        begun.set()
+        await asyncio.sleep(0.05)
+        ended.set()
+
+    task = asyncio.create_task(within_time(object(), work))
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not driver.ended.is_set()
-    await asyncio.wait_for(driver.ended.wait(), 5)
+    assert not ended.is_set()
+    await asyncio.wait_for(ended.wait(), 5)
 
 
 @pytest.mark.anyio

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from .._http.cookies import cookie_values
 from .._http.headers import Header
@@ -12,16 +11,8 @@ from .records import Codec, Envelope, pack, unpack
 from .session import Base, Found, Session, State
 from .tokens import StarletteCookies, Tokens
 
-_MAX_READ = 8192  # twice what browsers keep
-
-
-def candidates(headers: Iterable[Header], name: bytes) -> list[bytes]:
-    """The values that may be a session; what is too long for any browser costs no crypto."""
-    values = cookie_values(headers, name)
-    for value in values:
-        if len(value) > _MAX_READ:
-            return [value for value in values if len(value) <= _MAX_READ]
-    return values
+MAX_READ = 8192
+"""What is longer than twice what browsers keep is no session, and costs no crypto."""
 
 
 class StarletteReader:
@@ -62,7 +53,7 @@ class CookieKeeper:
     def read(self, state: State) -> Found | None:
         """The session of the first cookie that has one."""
         now = time.time()
-        for value in candidates(state.headers, self._policy.name):
+        for value in cookie_values(state.headers, self._policy.name, MAX_READ):
             found = self._found(value, now)
             if found is None and self._starlette is not None:
                 found = self._starlette.found(value, now)
@@ -125,10 +116,10 @@ class CookieKeeper:
         """
         if not state.is_read and not self._policy.renews:
             return None
-        if not session:
-            return self._policy.removal if state.base or state.ended else None
         if not self._policy.renews and state.is_unchanged(session):
             return None
+        if not session:
+            return self._policy.removal if state.base or state.ended else None
         data = self._codec.dumps(session)
         if not self._policy.renews and not self._is_changed(state, data):
             return None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from .._http.headers import Header
 from .policy import Seconds, as_override, checked_seconds
-from .records import AS_CONFIGURED, Envelope, snapshot
+from .records import AS_CONFIGURED, Envelope, Snapshot, is_same, snapshot
 
 
 class Base(NamedTuple):
@@ -65,7 +65,7 @@ class State:
     is_read: bool = False
     """Whether the data is in the dict."""
     accessed: bool = False
-    snapshot: bytes | None = None
+    snapshot: Snapshot = None
     """What was read, to see whether it has changed."""
     closed: bool = False
     """Whether the response has begun: nothing can be told to the client any more."""
@@ -102,8 +102,7 @@ class State:
             base is not None
             and not self.regenerated
             and self.max_age == base.envelope.max_age
-            and self.snapshot is not None
-            and self.snapshot == snapshot(dict.copy(session))
+            and is_same(session, self.snapshot)
         )
 
     def end(self) -> None:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from .cookie_keeper import StarletteReader, candidates
+from .._http.cookies import cookie_values
+from .cookie_keeper import MAX_READ, StarletteReader
 from .policy import SessionPolicy
 from .records import Codec, Delta, Envelope, delta, pack, unpack
 from .session import Base, Found, Session, State
@@ -61,7 +62,7 @@ class StoreKeeper:
         now = time.time()
         asked: set[bytes] = set()
         try:
-            for value in candidates(state.headers, self._policy.name):
+            for value in cookie_values(state.headers, self._policy.name, MAX_READ):
                 session_id = self._tokens.loads(value)
                 if session_id is not None and is_id(session_id) and session_id not in asked:
                     asked.add(session_id)

@@ -78,8 +78,8 @@ class Tokens(Protocol):
 class SignedTokens:
     """`<base64 of the payload>.<base64 of its HMAC-SHA256>`; who has the token can read it.
 
-    Keys and form are those of `itsdangerous.Signer`, which takes twice as long to verify: it derives the key and begins
-    the HMAC anew each time.
+    Keys and form are those of `itsdangerous.Signer`, which takes three times as long to verify: it derives the key and
+    begins the HMAC anew each time. A test compares both.
 
     Args:
         keys: The secret keys.
@@ -89,24 +89,32 @@ class SignedTokens:
     __slots__ = ("_begun", "_equal")
 
     def __init__(self, keys: Keys, purpose: bytes) -> None:
-        import hashlib
-        import hmac
+        from hashlib import sha256
+        from hmac import compare_digest
 
         from itsdangerous import Signer
 
         # "hmac" is HMAC(key, salt). Django's way, the default, is a plain hash of both one behind the other.
         derived = [
-            Signer(key, salt=purpose, key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
-            for key in keys.raw
+            Signer(key, salt=purpose, key_derivation="hmac", digest_method=sha256).derive_key() for key in keys.raw
         ]
-        self._begun = [hmac.new(key, digestmod=hashlib.sha256) for key in derived]
-        self._equal = hmac.compare_digest
+        # RFC 2104 2 and 4: both hashes begin with a block made of the key, which is hashed here, once.
+        self._begun = [
+            (
+                sha256(bytes([byte ^ 0x36 for byte in key.ljust(64, b"\0")])),
+                sha256(bytes([byte ^ 0x5C for byte in key.ljust(64, b"\0")])),
+            )
+            for key in derived
+        ]
+        self._equal = compare_digest
 
     def dumps(self, payload: bytes) -> bytes:
         """The payload as a cookie value."""
         value = _base64(payload)
-        mac = self._begun[0].copy()
-        mac.update(value)
+        begun, outer = self._begun[0]
+        inner, mac = begun.copy(), outer.copy()
+        inner.update(value)
+        mac.update(inner.digest())
         return b"%b.%b" % (value, _base64(mac.digest()))
 
     def loads(self, token: bytes) -> bytes | None:
@@ -114,9 +122,10 @@ class SignedTokens:
         value, _, signature = token.rpartition(b".")
         try:
             given = _unbase64(signature)
-            for begun in self._begun:
-                mac = begun.copy()
-                mac.update(value)
+            for begun, outer in self._begun:
+                inner, mac = begun.copy(), outer.copy()
+                inner.update(value)
+                mac.update(inner.digest())
                 if self._equal(given, mac.digest()):
                     return _unbase64(value)
         except ValueError:  # not base64

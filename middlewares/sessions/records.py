@@ -38,7 +38,7 @@ def unpack(record: bytes) -> tuple[Envelope, bytes] | None:
     """The other way round; None where the bytes are none of ours, or the session has ended."""
     if len(record) <= _HEAD or record[:1] != _FORM:
         return None
-    return tuple.__new__(Envelope, _TIMES.unpack_from(record, 1)), record[_HEAD:]
+    return Envelope._make(_TIMES.unpack_from(record, 1)), record[_HEAD:]
 
 
 # Of a Session as well, without asking it.

@@ -100,7 +100,7 @@ def test_fastapi():
     from fastapi import APIRouter, FastAPI
 
     router = APIRouter()
-    router.get("/i/{id}")(lambda id: id)  # noqa: A006
+    router.get("/i/{id}")(lambda id: id)
     app = FastAPI()
     app.include_router(router, prefix="/api")
     assert route_of(app, "/api/i/3") == (200, "/api/i/{id}")

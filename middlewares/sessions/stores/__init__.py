@@ -9,7 +9,7 @@ Update: TypeAlias = Callable[[bytes], bytes | None]
 """The stored bytes -> the bytes to store in their place, or None to leave them as they are."""
 
 WAIT_SECONDS = 3
-"""How long a call of ours waits for its engine. A request makes two at most: it is answered within 8 seconds."""
+"""How long a call of this package waits for its engine. The first call that fails ends what a request asks of it."""
 
 
 class SessionStore(Protocol):

@@ -8,7 +8,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-PACKAGES = ["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "uvloop"]
+PACKAGES = ["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "uvloop", "redis", "sqlalchemy"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -18,30 +18,27 @@ APP = "tests.servers.session_app:app"
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(params=["redis", "sqlite"])
-def sessions(request, tmp_path):
-    """Where the sessions are: what the application's variable SESSIONS says."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "sessions.sqlite")
-        return
-    require("redis")
-    server = RedisServer(tmp_path)
-    try:
-        server.start()
-        yield server.url
-    finally:
-        server.kill()
+@pytest.fixture(scope="module", params=["redis", "sqlite"])
+def servers(request, tmp_path_factory):
+    """An uvicorn with two workers and a hypercorn on one store; on trio, too, where the store runs there."""
+    require("uvicorn")
+    require("hypercorn")
+    directory = tmp_path_factory.mktemp("sessions")
+    with ExitStack() as stack:
+        if request.param == "redis":
+            require("redis")
+            redis = RedisServer(directory)
+            stack.callback(redis.kill)
+            redis.start()
+            sessions, kinds = redis.url, ["uvicorn", "hypercorn-asyncio"]
+        else:
+            sessions, kinds = f"{directory}/sessions.sqlite", ["uvicorn", "hypercorn-trio"]
+        yield [stack.enter_context(serve(kind, sessions)) for kind in kinds]
 
 
-@contextmanager
-def serve(server, sessions):
-    """`server` of the harness, or uvicorn with two workers."""
-    arguments = SERVERS.get(server, f"{SERVERS['uvicorn']} --workers 2")
-    require(arguments.split()[0])
-    with start(
-        lambda port: ["-m", *arguments.format(app=APP, port=port).split()], lambda _: {"SESSIONS": sessions}
-    ) as running:
-        yield running
+def serve(kind, sessions):
+    arguments = SERVERS[kind] + (" --workers 2" if kind == "uvicorn" else "")
+    return start(lambda port: ["-m", *arguments.format(app=APP, port=port).split()], lambda _: {"SESSIONS": sessions})
 
 
 class Browser:
@@ -50,11 +47,15 @@ class Browser:
     def __init__(self):
         self.cookie = None
         self.pids = set()
+        self.client = httpx.Client(
+            limits=httpx.Limits(max_keepalive_connections=0), verify=False, timeout=30, trust_env=False
+        )
 
     def get(self, server, path):
         """The session after a request, as the server tells it; the cookie is kept."""
         headers = {} if self.cookie is None else {"cookie": f"session={self.cookie}"}
-        response = httpx.get(f"{server.url}/{path}", headers=headers, timeout=30, trust_env=False)
+        self.client.cookies.clear()
+        response = self.client.get(f"{server.url}/{path}", headers=headers)
         assert 200 == response.status_code, response.text
         if "set-cookie" in response.headers:
             self.cookie = response.cookies.get("session")
@@ -62,70 +63,69 @@ class Browser:
         return response.json()["session"]
 
 
-def test_two_kinds_of_servers(sessions):
+def test_two_kinds_of_servers(servers):
     """What is written on one is read on the other, and a logout on one ends the session on all, for good."""
-    other_kind = "hypercorn-asyncio" if "://" in sessions else "hypercorn-trio"
-    with serve("uvicorn, two workers", sessions) as one, serve(other_kind, sessions) as other:
-        browser = Browser()
-        assert {"cart": "1"} == browser.get(one, "set/cart/1")
-        before = browser.cookie
-        assert {"cart": "1", "user": "ann"} == browser.get(other, "login/ann")
-        assert before != browser.cookie
-        assert {"cart": "1", "user": "ann"} == browser.get(one, "")
-        assert {"cart": "1", "user": "ann", "n": "2"} == browser.get(one, "set/n/2")
-        assert {"cart": "1", "user": "ann", "n": "2"} == browser.get(other, "")
-        planted = Browser()
-        planted.cookie = before
-        assert {} == planted.get(one, "")
-        thief = Browser()
-        thief.cookie = browser.cookie
-        assert {} == browser.get(one, "logout")
-        for server in (one, other):
-            assert {} == thief.get(server, "")
-        assert {"new": "1"} == thief.get(other, "set/new/1")
-        assert {} == browser.get(one, "")
+    one, other = servers
+    browser = Browser()
+    assert {"cart": "1"} == browser.get(one, "set/cart/1")
+    before = browser.cookie
+    assert {"cart": "1", "user": "ann"} == browser.get(other, "login/ann")
+    assert before != browser.cookie
+    assert {"cart": "1", "user": "ann"} == browser.get(one, "")
+    assert {"cart": "1", "user": "ann", "n": "2"} == browser.get(one, "set/n/2")
+    assert {"cart": "1", "user": "ann", "n": "2"} == browser.get(other, "")
+    planted = Browser()
+    planted.cookie = before
+    assert {} == planted.get(one, "")
+    thief = Browser()
+    thief.cookie = browser.cookie
+    assert {} == browser.get(one, "logout")
+    for server in (one, other):
+        assert {} == thief.get(server, "")
+    assert {"new": "1"} == thief.get(other, "set/new/1")
+    assert {} == browser.get(one, "")
 
-        browser, deadline = Browser(), time.monotonic() + 30
-        browser.get(other, "set/a/b")
-        pids = browser.pids
-        while len(pids) < 3 and time.monotonic() < deadline:  # also the two workers share them
-            assert {"a": "b"} == browser.get(one, "")
-        assert 3 == len(pids)
+    browser, deadline = Browser(), time.monotonic() + 30
+    browser.get(other, "set/a/b")
+    pids = browser.pids
+    while len(pids) < 3 and time.monotonic() < deadline:  # also the two workers share them
+        assert {"a": "b"} == browser.get(one, "")
+    assert 3 == len(pids)
 
 
-def test_worker_killed_while_writing(sessions):
+def test_worker_killed_while_writing(servers):
     """A kill -9 of workers in the midst of writing loses nothing that a client was answered, and blocks nobody."""
-    with serve("uvicorn, two workers", sessions) as server:
-        browser = Browser()
-        browser.get(server, "set/first/1")
-        answered, lock, stop = {"first"}, threading.Lock(), threading.Event()
+    server, _ = servers
+    browser = Browser()
+    browser.get(server, "set/first/1")
+    answered, lock, stop = {"first"}, threading.Lock(), threading.Event()
 
-        def write(name):
-            client, number = Browser(), 0
-            client.cookie = browser.cookie
-            while not stop.is_set():
-                key = f"{name}{number}"
-                number += 1
-                try:
-                    client.get(server, f"set/{key}/1")
-                except httpx.TransportError:  # its worker was killed: whether that was written is open
-                    continue
-                with lock:
-                    answered.add(key)
+    def write(name):
+        client, number = Browser(), 0
+        client.cookie = browser.cookie
+        while not stop.is_set():
+            key = f"{name}{number}"
+            number += 1
+            try:
+                client.get(server, f"set/{key}/1")
+            except httpx.TransportError:  # its worker was killed: whether that was written is open
+                continue
+            with lock:
+                answered.add(key)
 
-        with ExitStack() as stack:
-            threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
-            for thread in threads:
-                thread.start()
-                stack.callback(thread.join)
-            stack.callback(stop.set)
-            for _ in range(2):
-                enough = len(answered) + 20
-                wait_for(lambda enough=enough: len(answered) >= enough)
-                os.kill(worker(browser, server), signal.SIGKILL)
+    with ExitStack() as stack:
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(stop.set)
+        for _ in range(2):
             enough = len(answered) + 20
-            wait_for(lambda: len(answered) >= enough)
-        assert answered <= browser.get(server, "").keys()
+            wait_for(lambda enough=enough: len(answered) >= enough)
+            os.kill(worker(browser, server), signal.SIGKILL)
+        enough = len(answered) + 20
+        wait_for(lambda: len(answered) >= enough)
+    assert answered <= browser.get(server, "").keys()
 
 
 def worker(browser, server):

@@ -125,6 +125,7 @@ print("free")
 
 @pytest.mark.servers
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 async def test_locked_for_long(store, path):
     """While another process locks the file, all writes fail in 1 to 5 s, the loop runs on, and reads go on (WAL).
 

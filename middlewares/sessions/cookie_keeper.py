@@ -104,6 +104,10 @@ class CookieKeeper:
             "before, or keep sessions on the server (store=...), where `await session.save()` stores them at any time"
         )
 
+    def unsaved(self, state: State) -> str | None:
+        """Once the response has begun, every write has raised."""
+        return None if state.closed else "it was closed before it was accepted, so that nothing carried the cookie"
+
     async def save(self, session: Session, state: State) -> bool:  # noqa: ARG002
         """The cookie is set as the response begins."""
         raise RuntimeError("session.save() is for sessions in a store: the cookie is set as the response begins")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from .._http.headers import RESPONSE_STARTS, pairs
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
@@ -13,9 +13,11 @@ from .cookie_keeper import CookieKeeper, StarletteReader
 from .policy import SameSite, Seconds, SessionPolicy, checked_bool
 from .records import Codec, Serializer
 from .session import Session, State
-from .store_keeper import StoreKeeper
 from .stores import SessionStore
 from .tokens import EncryptedTokens, Keys, PlainIds, SecretKey, SignedTokens, StarletteCookies, Tokens
+
+if TYPE_CHECKING:
+    from .store_keeper import StoreKeeper
 
 _logger = logging.getLogger("middlewares.sessions")
 
@@ -123,8 +125,10 @@ class SessionMiddleware:
         purpose = b"session" if store is None else b"id"
         tokens = _tokens(keys, b"middlewares.sessions %b %b" % (purpose, policy.name), encrypted=encrypted)
         self._cookie_keeper = None if store is not None else CookieKeeper(policy, codec, tokens, starlette)
-        self._store_keeper = None
+        self._store_keeper: StoreKeeper | None = None
         if store is not None:
+            from .store_keeper import StoreKeeper  # here, as its hashes and locks would make the room's import heavier
+
             ignore = on_store_error == "ignore"
             self._store_keeper = StoreKeeper(
                 policy, codec, tokens, _checked_store(store), starlette, ignore_errors=ignore
@@ -181,15 +185,8 @@ class SessionMiddleware:
 
 
 def _tell_unsaved(session: Session, state: State, scope: Scope) -> None:
-    if state.dead or state.failed or not session.modified:
-        return
-    if isinstance(state.keeper, StoreKeeper):
-        way_out = "`await session.save()` stores it at any time once the client has an id, which it gets with accept"
-    elif not state.closed:
-        way_out = "it was closed before it was accepted, so that nothing could carry the cookie"
-    else:
-        return
-    _logger.warning("the session of a WebSocket was written and is not stored: %s (path %a)", way_out, scope["path"])
+    if not state.dead and not state.failed and session.modified and (reason := state.keeper.unsaved(state)):
+        _logger.warning("the session of a WebSocket was written and not stored: %s (path %a)", reason, scope["path"])
 
 
 def _tokens(keys: Keys | None, purpose: bytes, *, encrypted: bool) -> Tokens:

@@ -51,6 +51,10 @@ class Keeper(Protocol):
         """The session is about to be written although the response has begun."""
         ...
 
+    def unsaved(self, state: State) -> str | None:
+        """Why what a WebSocket wrote to its session is not stored; None if there is nothing to say."""
+        ...
+
     async def save(self, session: Session, state: State) -> bool:
         """Store the session now."""
         ...

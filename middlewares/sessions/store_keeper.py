@@ -127,6 +127,10 @@ class StoreKeeper:
             state.warned = True
             logger.warning("the session was written after the response has begun: `await session.save()` stores it")
 
+    def unsaved(self, state: State) -> str | None:  # noqa: ARG002
+        """What to do about it."""
+        return "`await session.save()` stores it, at any time once the client has an id, which comes with accept"
+
     async def save(self, session: Session, state: State) -> bool:
         """Store the session now; what the client has to be told waits for the response to begin."""
         if not session and state.base is None and state.ended is None:

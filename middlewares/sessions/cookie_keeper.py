@@ -7,7 +7,7 @@ import time
 from .._http.cookies import cookie_values
 from .._http.headers import Header
 from .policy import SessionPolicy
-from .records import Codec, Envelope, pack, unpack
+from .records import Codec, Envelope, delta, pack, unpack
 from .session import Base, Found, Session, State
 from .tokens import StarletteCookies, Tokens
 
@@ -94,7 +94,7 @@ class CookieKeeper:
             or state.ended is not None
             or state.regenerated
             or state.max_age != base.envelope.max_age
-            or (data != base.data and data != self._codec.dumps(self._codec.loads(base.data) or {}))
+            or delta(self._codec, base.data, data) is not None
         )
 
     def written_late(self, state: State) -> None:  # noqa: ARG002

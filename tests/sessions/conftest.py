@@ -1,6 +1,7 @@
 """Engines that the tests of one worker share. Tests that stop or fill an engine start one of their own."""
 
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,3 +33,13 @@ def postgres_server():
             yield server
         finally:
             server.kill()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that sessions see, which a test sets: `clock.now += 60`."""
+    clock = SimpleNamespace(now=1_800_000_000.5)
+    clock.time = lambda: clock.now
+    for name in ("middleware", "cookie_keeper", "store_keeper"):
+        monkeypatch.setattr(f"middlewares.sessions.{name}.time", clock)
+    return clock

@@ -5,6 +5,8 @@ from __future__ import annotations
 import middlewares
 from middlewares._index import ROOMS
 
+from ..needs import NEEDS
+
 
 class HelloWorld:
     """An ASGI 2 double callable: `await HelloWorld(scope)(receive, send)`."""
@@ -21,4 +23,4 @@ class HelloWorld:
 
 bare = HelloWorld
 # Under the class names of the middlewares: "tests.servers.asgi2_app:CORSMiddleware".
-globals().update({name: getattr(middlewares, name)(HelloWorld) for name in ROOMS})
+globals().update({name: getattr(middlewares, name)(HelloWorld, **NEEDS.get(name, {})) for name in ROOMS})

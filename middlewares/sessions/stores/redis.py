@@ -125,6 +125,7 @@ class RedisStore:
                 self._url,
                 # Connections break when the server is started anew: each call may open one.
                 retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1),
+                retry_on_error=[redis.ConnectionError],  # redis 5 asks for both
                 # `within_time` alone tells how long to wait, also for one of the connections.
                 timeout=None,
                 socket_timeout=None,

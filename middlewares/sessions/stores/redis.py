@@ -91,7 +91,7 @@ class RedisStore:
         """Close the connections of this event loop that the store made. Calls that come all the same open new ones."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
-            await client.aclose()
+            await within_time(self, client.aclose)
 
     async def _update(self, key: str, fn: Update, ttl: int) -> bool:
         async with self._turns.of(key):

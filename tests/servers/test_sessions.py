@@ -38,7 +38,9 @@ def servers(request, tmp_path_factory):
 
 def serve(kind, sessions):
     arguments = SERVERS[kind] + (" --workers 2" if kind == "uvicorn" else "")
-    return start(lambda port: ["-m", *arguments.format(app=APP, port=port).split()], lambda _: {"SESSIONS": sessions})
+    # Not measured: what is killed may leave half a file of coverage.
+    environment = {"SESSIONS": sessions, "COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    return start(lambda port: ["-m", *arguments.format(app=APP, port=port).split()], lambda _: environment)
 
 
 class Browser:

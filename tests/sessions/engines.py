@@ -54,6 +54,8 @@ class Engine:
 
     def kill(self):
         """End it at once, frozen or not."""
+        if self.process is None:  # its program is missing
+            return
         with suppress(ProcessLookupError):
             self.signal(signal.SIGKILL)
         self.process.wait(STOP_SECONDS)

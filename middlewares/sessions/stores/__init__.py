@@ -38,8 +38,8 @@ class SessionStore(Protocol):
     async def update(self, id: str, fn: Update, ttl: int) -> bool:
         """Replace the data by `fn(data)` and begin the time to live anew, atomically: no other write comes in between.
 
-        `fn` is plain and has no effects: the store may call it again when another write came first. What it raises
-        goes up, and the record is as it was.
+        `fn` is plain and has no effects: the store may call it again when another write came first, and may call it in
+        another thread. What it raises goes up, and the record is as it was.
 
         Returns:
             False if there is no record, or no longer: none is made then, and `fn` is not called. False, too, if `fn`

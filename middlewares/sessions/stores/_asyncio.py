@@ -12,7 +12,7 @@ from . import WAIT_SECONDS
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
-_left_alone: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
+_left_alone: dict[asyncio.Task[Any], object] = {}  # with their stores; the loop itself holds tasks weakly
 
 
 async def within_time(
@@ -43,7 +43,7 @@ async def within_time(
         done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
     finally:
         if not task.done():
-            _left_alone.add(task)
+            _left_alone[task] = store
             task.add_done_callback(_ended)
             loop.call_at(end, task.cancel)
     if not done:
@@ -51,8 +51,16 @@ async def within_time(
     return task.result()
 
 
+async def rest(store: object) -> None:
+    """Wait, as long as for a call, until nothing runs on that was left alone: then connections can be closed."""
+    loop = asyncio.get_running_loop()
+    tasks = [task for task, owner in _left_alone.items() if owner is store and task.get_loop() is loop]
+    if tasks:
+        await asyncio.wait(tasks, timeout=WAIT_SECONDS)
+
+
 def _ended(task: asyncio.Task[Any]) -> None:
-    _left_alone.discard(task)
+    del _left_alone[task]
     if not task.cancelled():
         task.exception()  # nobody is there to whom it could be told
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from . import Update
-from ._asyncio import Turns, within_time
+from ._asyncio import Turns, rest, within_time
 
 # A value is a random token of this many bytes, new with each write, and the data.
 _TOKEN = 8
@@ -88,10 +88,14 @@ class RedisStore:
         return 0
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop that the store made. Calls that come all the same open new ones."""
+        """Close the connections of this event loop that the store made. Calls that come all the same open new ones.
+
+        Call it as well before you close a client of your own: it waits until calls that were given up have ended.
+        """
+        await rest(self)
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
-            await client.aclose()
+            await within_time(self, client.aclose)
 
     async def _update(self, key: str, fn: Update, ttl: int) -> bool:
         async with self._turns.of(key):
@@ -125,6 +129,7 @@ class RedisStore:
                 self._url,
                 # Connections break when the server is started anew: each call may open one.
                 retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1),
+                retry_on_error=[redis.ConnectionError],  # redis 5 asks for both
                 # `within_time` alone tells how long to wait, also for one of the connections.
                 timeout=None,
                 socket_timeout=None,

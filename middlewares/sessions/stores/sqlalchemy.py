@@ -8,7 +8,7 @@ from secrets import randbits
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from . import Update
-from ._asyncio import Turns, within_time
+from ._asyncio import Turns, rest, within_time
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -119,7 +119,8 @@ class SQLAlchemyStore:
                 return total
 
     async def aclose(self) -> None:
-        """Nothing: the engine is the application's."""
+        """Wait until calls that were given up have ended; call it before you dispose of the engine, which is yours."""
+        await rest(self)
 
     async def create_table(self) -> None:
         """Make the table and its index, unless they are there."""

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from middlewares.sessions.stores import _asyncio
-from middlewares.sessions.stores._asyncio import Turns, within_time
+from middlewares.sessions.stores._asyncio import Turns, rest, within_time
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_farewell_is_not_waited_for(soon, caplog, error):
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     gc.collect()
-    assert set() == _asyncio._left_alone
+    assert {} == _asyncio._left_alone
     assert [] == caplog.records
 
 
@@ -101,6 +101,26 @@ async def test_cancelled_from_outside():
         await task
     assert not ended.is_set()
     await asyncio.wait_for(ended.wait(), 5)
+
+
+@pytest.mark.anyio
+async def test_rest():
+    """Closing waits for what was left alone by the same store, and for nothing else."""
+    driver, other = Driver(), Driver()
+    tasks = [asyncio.create_task(within_time(store, store.hang)) for store in (driver, other)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    mine, its = _asyncio._left_alone
+    mine.cancel()
+    await rest(driver)
+    assert [its] == list(_asyncio._left_alone)
+    assert driver.ended.is_set()
+    its.cancel()
+    await rest(other)
+    await rest(other)
+    assert {} == _asyncio._left_alone
 
 
 @pytest.mark.anyio

@@ -284,8 +284,9 @@ async def test_frozen(own_server):
     for store, expected in zip(stores, (b"12", b"122"), strict=True):
         assert await store.update(id, lambda data: data + b"2", LONG) is True
         assert expected == await store.get(id)
+    for store in stores:
+        await store.aclose()
     await client.aclose()
-    await stores[0].aclose()
 
 
 @pytest.mark.servers

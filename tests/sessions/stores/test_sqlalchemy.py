@@ -52,8 +52,10 @@ class TestOnSQLite(StoreContract):
         return "asyncio"
 
     @pytest.fixture
-    def store(self, sqlite_engine):
-        return SQLAlchemyStore(sqlite_engine)
+    async def store(self, sqlite_engine):
+        store = SQLAlchemyStore(sqlite_engine)
+        yield store
+        await store.aclose()
 
 
 @pytest.mark.servers
@@ -63,8 +65,10 @@ class TestOnPostgreSQL(StoreContract):
         return "asyncio"
 
     @pytest.fixture
-    def store(self, postgres_engine):
-        return SQLAlchemyStore(postgres_engine, table=f"t{new_id()[:20]}")  # nobody else's records are purged
+    async def store(self, postgres_engine):
+        store = SQLAlchemyStore(postgres_engine, table=f"t{new_id()[:20]}")  # nobody else's records are purged
+        yield store
+        await store.aclose()
 
 
 @pytest.mark.anyio
@@ -162,8 +166,9 @@ async def test_locked_file(sqlite_engine, sqlite_url):
     assert {TimeoutError} == set(map(type, errors))
     other.execute("COMMIT")
     other.close()
-    await asyncio.gather(*_asyncio._left_alone)
     assert await store.get(new_id()) is None
+    await store.aclose()
+    assert {} == _asyncio._left_alone
 
 
 async def timed_out(call):
@@ -249,6 +254,8 @@ async def test_frozen(postgres_server, postgres_engine):
     assert b"1" == await store.get(id)
     assert await store.update(id, lambda data: data + b"2", LONG) is True
     assert b"12" == await store.get(id)
+    await store.aclose()
+    assert {} == _asyncio._left_alone
 
 
 @pytest.mark.servers

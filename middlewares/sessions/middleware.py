@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from .._http.headers import RESPONSE_STARTS, pairs
+from .._http.options import checked_bool
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .cookie_keeper import CookieKeeper, StarletteReader
-from .policy import SameSite, Seconds, SessionPolicy, checked_bool
+from .policy import SameSite, Seconds, SessionPolicy
 from .records import Codec, Serializer
 from .session import Session, State
 from .stores import SessionStore

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from .._http.cookies import SetCookie
 from .._http.headers import Header
 from .._http.lists import is_token, members
+from .._http.options import checked_bool
 from .._http.vary import add_vary
 from .records import AS_CONFIGURED, MAX_SECONDS, UNTIL_CLOSED, Envelope
 
@@ -151,13 +152,6 @@ def _keep_private(headers: list[Header]) -> None:
 
 def _directive(member: bytes) -> bytes:
     return member.partition(b"=")[0].rstrip().lower()
-
-
-def checked_bool(keyword: str, value: object) -> bool:
-    """The value, which must be True or False: "false" from an environment variable is true."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{keyword} must be True or False (got {value!r})")
-    return value
 
 
 def checked_seconds(keyword: str, value: object, none: str) -> int | None:

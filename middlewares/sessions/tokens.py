@@ -119,7 +119,9 @@ class SignedTokens:
 
     def loads(self, token: bytes) -> bytes | None:
         """The payload of a cookie value; None if it was not made by `dumps` with one of the keys."""
-        value, _, signature = token.rpartition(b".")
+        value, dot, signature = token.rpartition(b".")
+        if not dot:
+            return None
         try:
             given = _unbase64(signature)
             for begun, outer in self._begun:

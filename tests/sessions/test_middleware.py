@@ -405,6 +405,13 @@ async def test_late_writes() -> None:
     assert ["http.response.start", "http.response.body"] == [message["type"] for message in recorder.sent]
 
 
+async def test_no_id() -> None:
+    """A session in a cookie has no id, new or not (contract)."""
+    client = visitor()
+    assert (await client.ask(lambda s: (s.update(a=1), s.id))).result == (None, None)
+    assert (await client.ask(lambda s: (s.id, s.regenerate(), s.id))).result == (None, None, None)
+
+
 async def test_save() -> None:
     """`save` is for stores, and says so."""
     with pytest.raises(RuntimeError, match=r"session\.save\(\) is for sessions in a store"):

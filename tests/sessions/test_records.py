@@ -105,7 +105,16 @@ def test_note_only_where_a_key_is_found() -> None:
     assert not hasattr(caught.value, "__notes__")
 
 
-@pytest.mark.parametrize("serializer", [json, None], ids=["text", "default"])
+class Octets:
+    """As orjson."""
+
+    loads = staticmethod(json.loads)
+
+    def dumps(self, data):
+        return json.dumps(data).encode()
+
+
+@pytest.mark.parametrize("serializer", [json, Octets(), None], ids=["text", "bytes", "default"])
 def test_serializers(serializer) -> None:
     """A serializer may give text or bytes."""
     codec = Codec(serializer)

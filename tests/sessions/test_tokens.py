@@ -105,6 +105,7 @@ def test_altered(kind, payload, at, byte) -> None:
 
 @KINDS
 @given(payload=st.binary(max_size=40), cut=st.integers(0), front=st.booleans())
+@example(payload=b"", cut=43, front=True)
 def test_truncated(kind, payload, cut, front) -> None:
     """A part of a token is none."""
     tokens = kind(Keys("key"), PURPOSE)

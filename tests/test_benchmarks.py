@@ -12,6 +12,7 @@ from benchmarks.report import Table, judged
 from tests.conftest import require
 
 FAST = ["--rounds", "2", "--requests", "1", "--starts", "1"]
+SHORT = ["--seconds", "0.2", "--megabytes", "1", "--streams", "2"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +64,27 @@ def test_sessions_load_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None
     assert all(row["writes"] for row in found)
 
 
+@pytest.mark.parametrize(
+    ("part", "row"), [("idle", "our Compression"), ("coding", "our Compression zstd"), ("decoding", "zstd")]
+)
+def test_codings_are_measured(capsys: pytest.CaptureFixture[str], part: str, row: str) -> None:
+    """What it costs to code and to decode, beside the peers that do it, too."""
+    require("starlette_compress", "the benchmark's peer")
+    main([part, "--json", *FAST])
+    tables = json.loads(capsys.readouterr().out)["parts"][part]
+    assert tables
+    assert all(any(row in cells for cells in table["rows"]) for table in tables)
+
+
+@pytest.mark.servers
+@pytest.mark.slow
 def test_all_parts_are_measured_by_default_and_shown_as_tables(capsys: pytest.CaptureFixture[str]) -> None:
     """Without arguments every part runs, and what the figures depend on stands above them."""
-    main(FAST)
+    main([*FAST, *SHORT])
     shown = capsys.readouterr().out
-    assert set(PARTS) == {"rooms", "import", "stores", "sessions-load"}
+    assert set(PARTS) == {
+        *("rooms", "import", "idle", "coding", "loop", "memory", "decoding", "stores", "sessions-load")
+    }
     for text in (
         "python: ",
         "starlette: ",

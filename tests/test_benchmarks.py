@@ -72,8 +72,7 @@ def test_codings_are_measured(capsys: pytest.CaptureFixture[str], part: str, row
     require("starlette_compress", "the benchmark's peer")
     main([part, "--json", *FAST])
     tables = json.loads(capsys.readouterr().out)["parts"][part]
-    assert tables
-    assert all(any(row in cells for cells in table["rows"]) for table in tables)
+    assert any(row in cells for table in tables for cells in table["rows"])
 
 
 @pytest.mark.servers

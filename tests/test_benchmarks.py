@@ -18,6 +18,7 @@ FAST = ["--rounds", "2", "--requests", "1", "--starts", "1"]
 def _peers() -> None:
     for module in (
         *("starlette", "asgi_correlation_id", "asgi_request_id", "timing_asgi", "asgi_request_duration", "uvicorn"),
+        *("asgi_sessions", "starsessions", "cryptography"),
         *("prometheus_fastapi_instrumentator", "starlette_exporter", "opentelemetry.instrumentation.asgi"),
     ):
         require(module, "the benchmark's peers")

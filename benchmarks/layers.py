@@ -41,6 +41,8 @@ class Layer:
     wrap: Callable[[App], App]
     check: Check
     goal: Goal | None = None
+    scope: dict[str, Any] | None = None
+    """A request of its own, where the scenario's would say nothing to it: a session is in the cookie of who made it."""
 
 
 @dataclass(frozen=True)

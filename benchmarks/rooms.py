@@ -8,12 +8,12 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
-from . import layers, timing
+from . import layers, sessions, timing
 from .harness import Cost, LoopFactory, measure, verdict
 from .layers import Layer, Scenario
 from .report import Table, judged
 
-SCENARIOS = [*layers.SCENARIOS, *timing.SCENARIOS]
+SCENARIOS = [*layers.SCENARIOS, *timing.SCENARIOS, *sessions.SCENARIOS]
 
 
 def loops() -> dict[str, LoopFactory]:
@@ -40,12 +40,15 @@ def tables(*, rounds: int, requests: int, scenarios: Sequence[Scenario] | None =
     scenarios = SCENARIOS if scenarios is None else scenarios
     for scenario in scenarios:
         for layer in scenario.layers:
-            if not layer.check(layer.wrap, copy.deepcopy(scenario.scope)):
+            if not layer.check(layer.wrap, copy.deepcopy(layer.scope or scenario.scope)):
                 raise RuntimeError(f"{layer.name} does not do its work, so it is not timed: {scenario.title}")
     series = [
-        (app, scenario.scope)
+        one
         for scenario in scenarios
-        for app in (scenario.bare, *(layer.wrap(scenario.bare) for layer in scenario.layers))
+        for one in (
+            (scenario.bare, scenario.scope),
+            *((layer.wrap(scenario.bare), layer.scope or scenario.scope) for layer in scenario.layers),
+        )
     ]
     found: list[Table] = []
     for loop, factory in loops().items():

@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import sys
 import time
+from urllib.parse import parse_qs
 
 import flask
 import uvicorn
@@ -22,6 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from middlewares import wrap
+from middlewares.sessions import MemoryStore
 from middlewares.timing import AccessLog, PrometheusExporter, span
 
 CURLS = """\
@@ -59,6 +62,12 @@ curl -i localhost:{port}/teas -H 'Accept-Encoding: br' -H 'If-None-Match: "v1-br
 curl -N --compressed localhost:{port}/stream
 # an event stream: event by event
 curl -N --compressed localhost:{port}/events
+# a session: a number that grows, as long as the cookie comes back
+curl -i -c jar -b jar localhost:{port}/counter
+# a login takes a new id, and keeps the number; a logout ends the session
+curl -i -c jar -b jar localhost:{port}/login -d 'user=ada'
+curl -i -c jar -b jar localhost:{port}/counter
+curl -i -c jar -b jar -X POST localhost:{port}/logout
 """
 
 # ---- a modern application
@@ -92,6 +101,28 @@ def list_of(teas):
     time.sleep(0.003)  # rendering
     items = "".join(f"<li>{tea}" for tea in teas)
     return f"<!doctype html><title>Menu</title><link rel='icon' href='data:,'><ul>{items}</ul>\n"
+
+
+def told(request):
+    session = request.session
+    return JSONResponse({"user": session.get("user"), "count": session.get("count", 0)})
+
+
+async def counter(request):
+    request.session["count"] = request.session.get("count", 0) + 1
+    return told(request)
+
+
+async def login(request):
+    [user] = parse_qs((await request.body()).decode()).get("user", ["nobody"])[:1]
+    request.session.regenerate()  # whoever knew the id of before has nothing
+    request.session["user"] = user
+    return told(request)
+
+
+async def logout(request):
+    request.session.invalidate()
+    return told(request)
 
 
 async def boom(request):
@@ -168,6 +199,9 @@ app = wrap(
             Route("/hello", hello, methods=["GET", "PUT"]),
             Route("/orders", order, methods=["POST"]),
             Route("/menu", menu),
+            Route("/counter", counter),
+            Route("/login", login, methods=["POST"]),
+            Route("/logout", logout, methods=["POST"]),
             Route("/boom", boom),
             Route("/stream", stream),
             Route("/events", events),
@@ -190,6 +224,10 @@ app = wrap(
     server_errors=True,
     compression={"use_as_dictionary": {"/teas": "/teas*"}},
     decompression={"max_size": 1_000_000},
+    sessions={
+        "secret_key": secrets.token_urlsafe(32),  # made anew at each start, as what is in the memory ends, too
+        "store": MemoryStore(),
+    },
 )
 
 

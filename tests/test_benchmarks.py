@@ -19,6 +19,7 @@ SHORT = ["--seconds", "0.2", "--megabytes", "1", "--streams", "2"]
 def _peers() -> None:
     for module in (
         *("starlette", "asgi_correlation_id", "asgi_request_id", "timing_asgi", "asgi_request_duration", "uvicorn"),
+        *("asgi_sessions", "starsessions", "cryptography"),
         *("prometheus_fastapi_instrumentator", "starlette_exporter", "opentelemetry.instrumentation.asgi"),
     ):
         require(module, "the benchmark's peers")

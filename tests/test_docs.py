@@ -106,5 +106,5 @@ def test_documentation_builds_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert "griffe" not in done.stdout
-    for manual in ("request-id", "timing", "cors", "server-errors"):
+    for manual in ("request-id", "timing", "cors", "server-errors", "sessions"):
         assert "Middleware" in (tmp_path / "site" / "rooms" / manual / "index.html").read_text()

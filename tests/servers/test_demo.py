@@ -184,6 +184,34 @@ def test_streams_pass_piece_by_piece(client, coding, path, pieces):
     assert seen[0] in [b"".join(pieces[:number]) for number in range(1, 5)]
 
 
+def test_session_counts_until_the_logout(client):
+    """The counter counts for who brings the cookie; a login changes the id and keeps the count, a logout ends both."""
+    first = client.get("/counter")
+    assert (first.json(), client.get("/counter").json()["count"]) == ({"user": None, "count": 1}, 2)
+    assert "Cookie" in first.headers.get_list("vary", split_commas=True)
+    assert first.headers["cache-control"] == "private"
+    for attribute in ("HttpOnly", "SameSite=Lax", "Path=/"):
+        assert attribute in first.headers["set-cookie"].split("; ")
+    before = client.cookies["session"]
+    assert client.post("/login", data={"user": "ada"}).json() == {"user": "ada", "count": 2}
+    assert client.cookies["session"] != before
+    after = client.cookies["session"]
+    assert client.get("/counter").json() == {"user": "ada", "count": 3}
+    assert client.post("/logout").json() == {"user": None, "count": 0}
+    assert "session" not in client.cookies
+    for copied in (before, after):  # both ids are dead on the server, too
+        client.cookies.set("session", copied)
+        assert client.get("/counter").json() == {"user": None, "count": 1}
+        client.cookies.clear()
+
+
+def test_no_session_without_its_use(client):
+    """What does not touch the session sets no cookie and varies on none."""
+    response = client.get("/hello")
+    assert "set-cookie" not in response.headers
+    assert "Cookie" not in response.headers.get_list("vary", split_commas=True)
+
+
 @pytest.mark.parametrize("origin", [ALLOWED, None], ids=["allowed", "none"])
 def test_websocket(demo, origin):
     """A socket of an allowed page, and of a program, opens, and its handshake has an id."""

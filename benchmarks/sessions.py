@@ -1,0 +1,170 @@
+"""The scenarios of sessions: a request that brings one and leaves it alone, reads it, or writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from http.cookies import SimpleCookie
+from typing import Any
+
+import asgi_sessions
+import starsessions
+from starlette.middleware.sessions import SessionMiddleware as StarletteSessionMiddleware
+
+from middlewares.sessions import MemoryStore, SessionMiddleware
+from middlewares.testing import run
+
+from . import apps
+from .harness import App
+from .layers import Check, Goal, Layer, Scenario
+
+KEY = "0kVx3qfHk7cVtXb0yR1xw2mJ4ZsN8uQeYd6LgTaPoIc"
+DATA = {"user": 4711, "role": "editor", "csrf": "c5b1f0a29d8e4763", "count": 0}
+_LIFETIME = 14 * 24 * 60 * 60
+
+# ---- Applications. Without a layer they have a dict of their own, so that what is measured over them is the layer.
+
+_plain: dict[str, Any] = {**DATA}
+
+
+async def _reading(scope: Any, receive: Any, send: Any) -> None:
+    if scope.get("session", _plain).get("user") != DATA["user"]:
+        raise LookupError("this is not the session")
+    await apps.bare(scope, receive, send)
+
+
+async def _writing(scope: Any, receive: Any, send: Any) -> None:
+    session = scope.get("session", _plain)
+    session["count"] = session["count"] + 1
+    await apps.bare(scope, receive, send)
+
+
+async def _beginning(scope: Any, receive: Any, send: Any) -> None:
+    session = scope["session"]
+    for name, value in DATA.items():  # asgi-sessions does not see `update`
+        session[name] = value
+    await apps.bare(scope, receive, send)
+
+
+# ---- Layers. Each store is made once: the cookie of the scenario is that of a session in it.
+
+_store = MemoryStore()
+_their_store = starsessions.InMemoryStore()
+
+
+def _ours(app: Any) -> App:
+    return SessionMiddleware(app, secret_key=KEY)
+
+
+def _ours_encrypted(app: Any) -> App:
+    return SessionMiddleware(app, secret_key=KEY, encrypted=True)
+
+
+def _ours_stored(app: Any) -> App:
+    return SessionMiddleware(app, store=_store)
+
+
+def _starlette(app: Any) -> App:
+    return StarletteSessionMiddleware(app, secret_key=KEY)
+
+
+def _starsessions(app: Any, store: Any) -> App:
+    loaded = starsessions.SessionAutoloadMiddleware(app)
+    return starsessions.SessionMiddleware(loaded, store, lifetime=_LIFETIME, rolling=True, cookie_https_only=False)
+
+
+def _starsessions_cookie(app: Any) -> App:
+    return _starsessions(app, starsessions.CookieStore(KEY))
+
+
+def _starsessions_stored(app: Any) -> App:
+    return _starsessions(app, _their_store)
+
+
+def _asgi_sessions(app: Any) -> App:
+    return asgi_sessions.SessionMiddleware(app, KEY)
+
+
+def _asgi_sessions_fernet(app: Any) -> App:
+    return asgi_sessions.SessionMiddleware(app, KEY[:32], session_type="fernet")  # longer ones break it
+
+
+# ---- Requests and checks
+
+
+def _cookie(sent: list[dict[str, Any]]) -> bytes | None:
+    """The session that a response sets, as the next request brings it."""
+    lines = [value.decode("latin-1") for name, value in sent[0]["headers"] if name.lower() == b"set-cookie"]
+    return b"session=" + SimpleCookie(lines[0])["session"].value.encode() if lines else None
+
+
+def _with_cookies(*cookies: bytes) -> dict[str, Any]:
+    """A request of a browser which brings these, and no others."""
+    headers = [(name, value) for name, value in apps.SAME_ORIGIN["headers"] if name != b"cookie"]
+    return {**apps.SAME_ORIGIN, "headers": [*headers, *((b"cookie", cookie) for cookie in cookies)]}
+
+
+@cache
+def _scope(wrap: Callable[[Any], App]) -> dict[str, Any]:
+    """A request with a session that the layer itself has begun."""
+    cookie = _cookie(run(wrap(_beginning), _with_cookies()))
+    if cookie is None:
+        raise RuntimeError(f"{wrap!r} begins no session")
+    return _with_cookies(cookie)
+
+
+def _session(wrap: Callable[[App], App], scope: dict[str, Any]) -> dict[str, Any]:
+    """What an application that reads it has for a session."""
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.update(scope["session"])
+        await apps.bare(scope, receive, send)
+
+    run(wrap(app), scope)
+    return seen
+
+
+def _finds(app: App) -> Check:
+    """The answer of the application arrives, and it would have the session that was begun."""
+
+    def check(wrap: Callable[[App], App], scope: dict[str, Any]) -> bool:
+        found = _session(wrap, scope)
+        return run(wrap(app), scope)[1]["body"] == apps.BODY and found["user"] == DATA["user"]
+
+    return check
+
+
+def _stores(wrap: Callable[[App], App], scope: dict[str, Any]) -> bool:
+    """The next request has what this one has written."""
+    before = _session(wrap, scope)["count"]
+    cookie = _cookie(run(wrap(_writing), scope))
+    return cookie is not None and _session(wrap, _with_cookies(cookie))["count"] == before + 1
+
+
+def _scenario(title: str, app: App, check: Check, *, must: float | None = None, aim: float | None = None) -> Scenario:
+    starlette = "Starlette SessionMiddleware"
+    goal = None if must is None else Goal(starlette, must, aim)
+    layers: list[tuple[str, Callable[[Any], App], Goal | None]] = [
+        (starlette, _starlette, None),
+        ("starsessions, CookieStore", _starsessions_cookie, None),
+        ("asgi-sessions, not signed", _asgi_sessions, None),
+        ("our SessionMiddleware", _ours, goal),
+        ("asgi-sessions, encrypted", _asgi_sessions_fernet, None),
+        ("our SessionMiddleware, encrypted", _ours_encrypted, None),
+        ("starsessions, InMemoryStore", _starsessions_stored, None),
+        ("our SessionMiddleware, MemoryStore", _ours_stored, None),
+    ]
+    return Scenario(
+        title,
+        apps.SAME_ORIGIN,
+        [Layer(name, wrap, check, goal, _scope(wrap)) for name, wrap, goal in layers],
+        bare=app,
+    )
+
+
+SCENARIOS = [
+    _scenario("a session that is not touched", apps.bare, _finds(apps.bare), must=0.15, aim=0.12),
+    _scenario("a session that is read", _reading, _finds(_reading), must=0.65, aim=0.55),
+    _scenario("a session that is written", _writing, _stores),
+]

@@ -207,7 +207,7 @@ def table(passed: Collection[tuple[str, str]]) -> str:
         if (column, check) in passed:
             return "yes"
         note = GAPS[column].get(check)
-        return f"[{notes.index(note) + 1}]" if note else "**no**"
+        return f"[{notes.index(note) + 1}]" if note else "-"
 
     lines = [
         "| | " + " | ".join(COLUMNS) + " |",

@@ -254,6 +254,14 @@ def upload_in_gzip(client: Any, prefix: str) -> None:
     _allowed(broken)
 
 
+@check("answer before the upload")
+def unread_upload(client: Any, prefix: str) -> None:
+    """An answer that does not wait for the body arrives, as those of 413 and 415 do; the next request works, too."""
+    answer = client.fetch(f"{prefix}lines", method="POST", content=MEGABYTE)
+    assert (answer.status, answer.body) == (200, b"lines")
+    assert client.fetch(f"{prefix}lines").status == 200
+
+
 @check("cookies")
 def cookies(client: Any, prefix: str) -> None:
     """Two cookies stay two lines, and come back (RFC 6265 3)."""

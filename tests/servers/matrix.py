@@ -65,7 +65,11 @@ COLUMNS = {
 SHUTDOWN = "graceful shutdown"
 """The row that has a test of its own, as it ends the server."""
 
+UNREAD = "answer before the upload"
+"""The row after which a server that fails has to be started anew."""
+
 ALONE = (
+    UNREAD,
     "capitals in names",
     "client that leaves",
     "early hints",
@@ -81,6 +85,11 @@ ALONE = (
 _EXTENSION = "The server does not offer this to applications: neither over HTTP/1.1 nor, with granian, over HTTP/2."
 _SOCKETS = "granian has WebSockets over HTTP/1.1 alone."
 _ACCEPT = "The server drops the headers of `websocket.accept`: set cookies in a response before it."
+_UNREAD = (
+    "When an application answers before it has read the body, hypercorn breaks the connection off, and on trio it ends:"
+    " have the body read, or its size limited in front of hypercorn."
+)
+_RESET = "granian resets the stream behind such an answer, as it may (RFC 9113 8.1), which httpx takes for an error."
 _LIFESPAN = "daphne has no lifespan: what has to be opened is opened by the first request that needs it."
 _CAPITALS = (
     "hypercorn sends names as they come, and in HTTP/3 capitals are an error: the application has to lower them."
@@ -100,6 +109,8 @@ def _gaps() -> dict[str, dict[str, str]]:
     for name, column in COLUMNS.items():
         if column.http == 1 or column.process == "granian":
             gaps[name] |= dict.fromkeys(["early hints", "server push", "trailers"], _EXTENSION)
+        if column.process.startswith("hypercorn") and column.http > 1:
+            gaps[name][UNREAD] = _UNREAD
         if column.http == 3:
             gaps[name] |= dict.fromkeys(["client that leaves", "WebSocket that closes"], _LEFT)
             gaps[name] |= {"capitals in names": _CAPITALS, "trailers": _TRAILERS}
@@ -108,7 +119,7 @@ def _gaps() -> dict[str, dict[str, str]]:
     gaps["daphne"] |= {"headers of a WebSocket's handshake": _ACCEPT, "lifespan once": _LIFESPAN}
     gaps["daphne"][SHUTDOWN] = _DAPHNE_CUTS
     gaps["hypercorn on trio, HTTP/2"][SHUTDOWN] = _GOAWAY
-    gaps["granian, HTTP/2"][SHUTDOWN] = _PING
+    gaps["granian, HTTP/2"] |= {SHUTDOWN: _PING, UNREAD: _RESET}
     return gaps
 
 
@@ -130,6 +141,8 @@ class Running:
         """A client that speaks the version of a column; `again` makes another one."""
         port = self.tls_port if column.tls else self.server.port
         opened: Any
+        if column.process.startswith("hypercorn") and column.http > 1:
+            gaps[name][UNREAD] = _UNREAD
         if column.http == 3:
             opened = QUICClient("127.0.0.1", port, str(self.certificate.path), deadline=deadline)
         else:

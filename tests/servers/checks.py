@@ -303,8 +303,7 @@ def client_that_leaves(client: Any, prefix: str) -> None:
             assert _probe(client, prefix)["active"]["endless"] == 1
         ended = eventually(lambda: key in _probe(client, prefix)["done"], seconds=client.deadline)
         assert ended, "the application is not told"
-        eventually(lambda: _probe(client, prefix)["tasks"] <= before)
-        assert _probe(client, prefix)["tasks"] <= before
+        assert eventually(lambda: _probe(client, prefix)["tasks"] <= before)
         assert "endless" not in _probe(client, prefix)["active"]
     finally:
         client.fetch(f"{prefix}release?key={key}")  # where nobody tells it, it ends by this

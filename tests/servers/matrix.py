@@ -141,8 +141,6 @@ class Running:
         """A client that speaks the version of a column; `again` makes another one."""
         port = self.tls_port if column.tls else self.server.port
         opened: Any
-        if column.process.startswith("hypercorn") and column.http > 1:
-            gaps[name][UNREAD] = _UNREAD
         if column.http == 3:
             opened = QUICClient("127.0.0.1", port, str(self.certificate.path), deadline=deadline)
         else:

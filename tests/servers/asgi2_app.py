@@ -20,5 +20,11 @@ class HelloWorld:
 
 
 bare = HelloWorld
-# Under the class names of the middlewares: "tests.servers.asgi2_app:CORSMiddleware".
-globals().update({name: getattr(middlewares, name)(HelloWorld) for name in ROOMS})
+KEYWORDS = {"SessionMiddleware": {"secret_key": "not a secret"}}
+WRAPPED = {name: getattr(middlewares, name)(HelloWorld, **KEYWORDS.get(name, {})) for name in ROOMS}
+
+
+async def app(scope, receive, send):
+    """The middleware that the first segment of the path names, so that one server is enough for all."""
+    name = scope["path"].split("/")[1] if scope["type"] == "http" else "RequestIDMiddleware"
+    await WRAPPED[name](scope, receive, send)

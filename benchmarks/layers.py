@@ -26,9 +26,9 @@ Check = Callable[[Callable[[App], App], dict[str, Any]], bool]
 
 @dataclass(frozen=True)
 class Goal:
-    """How much of what another layer costs a layer may cost, and how much it would best."""
+    """How much of what another layer costs, or of so many nanoseconds, a layer may cost, and how much it would best."""
 
-    peer: str
+    peer: str | int
     must: float | None = None
     aim: float | None = None
 

@@ -10,7 +10,8 @@ from typing import Any
 
 PACKAGES = [
     *["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "starlette-compress", "brotli-asgi"],
-    *["brotli", "backports.zstd", "zlib-ng", "uvicorn", "uvloop"],
+    *["timing-asgi", "asgi-request-duration", "prometheus-fastapi-instrumentator", "starlette-exporter"],
+    *["opentelemetry-instrumentation-asgi", "brotli", "backports.zstd", "zlib-ng", "uvicorn", "uvloop"],
 ]
 
 

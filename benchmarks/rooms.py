@@ -8,9 +8,12 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+from . import layers, timing
 from .harness import Cost, LoopFactory, measure, verdict
-from .layers import SCENARIOS, Layer, Scenario
+from .layers import Layer, Scenario
 from .report import Table, judged
+
+SCENARIOS = [*layers.SCENARIOS, *timing.SCENARIOS]
 
 
 def loops() -> dict[str, LoopFactory]:
@@ -66,6 +69,13 @@ def _row(layer: Layer, costs: dict[str, Cost]) -> list[Any]:
     row = [layer.name, round(cost.ns), round(100 * cost.drift)]
     if layer.goal is None:
         return row
-    ratio = cost.ns / costs[layer.goal.peer].ns
-    must, aim = layer.goal.must, layer.goal.aim
-    return [*row, layer.goal.peer, round(ratio, 3), must, aim, judged(ratio, must, aim)]
+    peer, must, aim = layer.goal.peer, layer.goal.must, layer.goal.aim
+    ratio = cost.ns / (peer if isinstance(peer, int) else costs[peer].ns)
+    return [
+        *row,
+        f"{peer:,} ns" if isinstance(peer, int) else peer,
+        round(ratio, 3),
+        must,
+        aim,
+        judged(ratio, must, aim),
+    ]

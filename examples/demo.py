@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
+import time
 
 import flask
 import uvicorn
 from a2wsgi import WSGIMiddleware
+from prometheus_client import make_asgi_app
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from middlewares import wrap
+from middlewares.timing import AccessLog, PrometheusExporter, span
 
 CURLS = """\
 # a page of an allowed origin: CORS headers and X-Request-ID
@@ -36,12 +40,25 @@ curl -i localhost:{port}/legacy/ -H 'X-Request-ID: order-7'
 # a WebSocket of a foreign page: refused
 curl -i localhost:{port}/ws -H 'Origin: https://evil.example' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\
   -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=='
+# what took how long: Server-Timing, in the browser's developer tools, too
+curl -i localhost:{port}/menu
+# what Prometheus scrapes
+curl -s localhost:{port}/metrics/ | grep duration_seconds_count
 # an upload in gzip: the application sees plain JSON
 echo '{{"tea": 2}}' | gzip | curl -i localhost:{port}/orders --data-binary @- -H 'Content-Encoding: gzip'
 # an upload that is not what it says: refused
 curl -i localhost:{port}/orders -d 'tea' -H 'Content-Encoding: gzip'
-# a stream: passes piece by piece
-curl -N localhost:{port}/stream
+# one document in each coding, and its size
+for coding in identity gzip br zstd; do
+  curl -s -o /dev/null -w "$coding: %{{size_download}} bytes\n" localhost:{port}/teas -H "Accept-Encoding: $coding"
+done
+# its tag in a coding of its own, and a 304 for who holds it
+curl -I --compressed localhost:{port}/teas
+curl -i localhost:{port}/teas -H 'Accept-Encoding: br' -H 'If-None-Match: "v1-br"'
+# a stream: passes piece by piece, also in a coding
+curl -N --compressed localhost:{port}/stream
+# an event stream: event by event
+curl -N --compressed localhost:{port}/events
 """
 
 # ---- a modern application
@@ -63,6 +80,20 @@ async def order(request):
     return JSONResponse({"ordered": await request.json(), "size": len(await request.body())})
 
 
+async def menu(request):
+    with span("db", "SELECT name FROM teas"):
+        await asyncio.sleep(0.012)  # a query
+        teas = ["Assam", "Sencha"]
+    return HTMLResponse(list_of(teas))
+
+
+@span("template")
+def list_of(teas):
+    time.sleep(0.003)  # rendering
+    items = "".join(f"<li>{tea}" for tea in teas)
+    return f"<!doctype html><title>Menu</title><link rel='icon' href='data:,'><ul>{items}</ul>\n"
+
+
 async def boom(request):
     raise RuntimeError("this text is for the log, not for the client")
 
@@ -74,6 +105,25 @@ async def stream(request):
             await asyncio.sleep(0.2)
 
     return StreamingResponse(pieces(), media_type="text/plain")
+
+
+TEAS = [{"id": number, "name": f"Tea No. {number}", "price": 3 + number % 7} for number in range(1000)]
+
+
+async def teas(request):
+    headers = {"ETag": '"v1"', "Cache-Control": "max-age=60"}
+    if request.headers.get("If-None-Match") == headers["ETag"]:  # the demo's own tag, whatever coding the client holds
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(TEAS, headers=headers)
+
+
+async def events(request):
+    async def pieces():
+        for number in range(5):
+            yield f'data: {{"tea": {number}}}\n\n'
+            await asyncio.sleep(0.2)
+
+    return StreamingResponse(pieces(), media_type="text/event-stream")
 
 
 async def echo(websocket):
@@ -117,14 +167,19 @@ app = wrap(
             Route("/", index),
             Route("/hello", hello, methods=["GET", "PUT"]),
             Route("/orders", order, methods=["POST"]),
+            Route("/menu", menu),
             Route("/boom", boom),
             Route("/stream", stream),
+            Route("/events", events),
+            Route("/teas", teas),
             WebSocketRoute("/ws", echo),
             Mount("/legacy", WSGIMiddleware(legacy)),
+            Mount("/metrics", make_asgi_app()),  # for Prometheus: a firewall or a proxy keeps the public from it
         ],
         exception_handlers={Exception: raise_on},
     ),
     request_id={"trace_context": True},
+    timing={"exporters": [AccessLog(), PrometheusExporter()], "exclude": ["/metrics"]},
     cors={
         "allow_origins": ["https://app.example", "http://localhost:*", "http://127.0.0.1:*"],
         "allow_methods": ["GET", "PUT"],
@@ -133,6 +188,7 @@ app = wrap(
         "allow_credentials": True,
     },
     server_errors=True,
+    compression={"use_as_dictionary": {"/teas": "/teas*"}},
     decompression={"max_size": 1_000_000},
 )
 
@@ -144,8 +200,9 @@ def main():
     except OSError as error:
         sys.exit(f"Port {port} is not free ({os.strerror(error.errno)}). Take another one: make demo PORT=8123")
     print(f"Open http://127.0.0.1:{port}/ or, in another terminal:\n\n{CURLS.format(port=port)}", flush=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # AccessLog's lines, in place of uvicorn's
     with listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, access_log=False)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

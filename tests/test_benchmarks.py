@@ -16,14 +16,16 @@ FAST = ["--rounds", "2", "--requests", "1", "--starts", "1"]
 
 @pytest.fixture(autouse=True)
 def _peers() -> None:
-    for module in ("starlette", "asgi_correlation_id", "asgi_request_id"):
+    for module in (
+        *("starlette", "asgi_correlation_id", "asgi_request_id", "timing_asgi", "asgi_request_duration", "uvicorn"),
+        *("prometheus_fastapi_instrumentator", "starlette_exporter", "opentelemetry.instrumentation.asgi"),
+    ):
         require(module, "the benchmark's peers")
 
 
 def test_rooms_prints_a_row_for_each_layer_with_ratio_and_goal(capsys: pytest.CaptureFixture[str]) -> None:
     """`rooms` checks and times every layer of every scenario on each loop, and judges our rooms by their goals."""
-    from benchmarks.layers import SCENARIOS
-    from benchmarks.rooms import loops
+    from benchmarks.rooms import SCENARIOS, loops
 
     main(["rooms", "--json", *FAST])
     tables = json.loads(capsys.readouterr().out)["parts"]["rooms"]

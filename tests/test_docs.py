@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import doctest
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -77,6 +79,15 @@ def test_readme_shows_the_minimal_example():
     assert (ROOT / "examples" / "minimal.py").read_text() in _text(ROOT / "README.md")
 
 
+def test_picture_of_server_timing():
+    """The picture is what its script draws, of a header that the README shows, and well-formed."""
+    folder = ROOT / "docs" / "pictures"
+    script = runpy.run_path(str(folder / "server_timing.py"))
+    assert (folder / "server-timing.svg").read_text() == script["draw"](script["HEADER"]) + "\n"
+    assert f"server-timing: {script['HEADER']}\n" in (ROOT / "README.md").read_text()
+    ET.parse(folder / "server-timing.svg")
+
+
 @pytest.mark.slow
 def test_documentation_builds_without_a_warning(tmp_path):
     """`zensical build --strict` is content with links and references, and griffe with the docstrings."""
@@ -95,5 +106,5 @@ def test_documentation_builds_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert "griffe" not in done.stdout
-    for manual in ("request-id", "cors", "server-errors"):
+    for manual in ("request-id", "timing", "cors", "server-errors"):
         assert "Middleware" in (tmp_path / "site" / "rooms" / manual / "index.html").read_text()

@@ -59,7 +59,7 @@ def test_write_your_own():
 @pytest.mark.parametrize("path", ["/hello", "/legacy/report", "/boom", "/legacy/boom"])
 def test_demo(path):
     """What Starlette and Flask answer, errors too, is readable to the allowed page, and has the id."""
-    for name in ("a2wsgi", "flask", "starlette", "uvicorn"):
+    for name in ("a2wsgi", "flask", "prometheus_client", "starlette", "uvicorn"):
         require(name)
     response = _get(_load("demo")["app"], path, {"Origin": "https://app.example"})
     assert response.status_code == (500 if path.endswith("boom") else 200)

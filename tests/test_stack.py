@@ -426,7 +426,7 @@ class TestWhen:
             (("x", A), ValueError, "condition must be a path prefix"),
             (("/a/../b", A), ValueError, "condition must be a path prefix"),
             ((re.compile(b"x"), A), TypeError, "condition must hold patterns of str"),
-            ((None, A), TypeError, "condition must be a path prefix, a compiled pattern or a callable"),
+            ((None, A), TypeError, "condition must be a path prefix, a compiled pattern or a plain callable"),
             (("/x",), TypeError, "at least one layer"),
             (("/x", "/y"), TypeError, "^when: a layer must be"),
         ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from ..asgi import Scope
+from .options import checked_callable
 
 Condition: TypeAlias = str | re.Pattern[str] | Callable[[Any], bool]
 
@@ -36,6 +37,25 @@ def covers(prefix: str, path: str) -> bool:
     )
 
 
+def matchers(keyword: str, conditions: Condition | Iterable[Condition]) -> tuple[Callable[[Scope], bool], ...]:
+    """The tests that one condition, or a list of them, stands for (see `matcher`).
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: a prefix is not one.
+    """
+    if isinstance(conditions, str | re.Pattern) or callable(conditions):
+        return (matcher(keyword, conditions),)
+    try:
+        found = tuple(conditions)
+    except TypeError:
+        raise TypeError(
+            f"{keyword} must be a path prefix, a compiled pattern, a callable of the scope, or a list of them "
+            f"(got {conditions!r})"
+        ) from None
+    return tuple([matcher(keyword, condition) for condition in found])
+
+
 def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
     """The test of a scope that a condition stands for; a pattern is searched in the path.
 
@@ -51,22 +71,5 @@ def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
             raise TypeError(f"{keyword} must hold patterns of str, as paths are str (got {condition!r})")
         search = condition.search
         return lambda scope: search(scope["path"]) is not None
-    if callable(condition):
-        return condition
-    raise TypeError(
-        f"{keyword} must be a path prefix, a compiled pattern or a callable of the scope (got {condition!r})"
-    )
-
-
-def matchers(keyword: str, conditions: Condition | Iterable[Condition]) -> tuple[Callable[[Scope], bool], ...]:
-    """The tests that several conditions, or one, stand for; the keyword holds where one of them does.
-
-    Raises:
-        TypeError: It is no list of conditions, or one is none of the three.
-        ValueError: A prefix is not one (see `checked_prefix`).
-    """
-    if isinstance(conditions, str | re.Pattern) or callable(conditions):
-        return (matcher(keyword, conditions),)
-    if not isinstance(cast("Any", conditions), Iterable):
-        raise TypeError(f"{keyword} must be a list of paths, patterns or callables of the scope (got {conditions!r})")
-    return tuple([matcher(keyword, condition) for condition in conditions])
+    what = "a path prefix, a compiled pattern or a plain callable of the scope"
+    return cast("Callable[[Scope], bool]", checked_callable(keyword, condition, what))

@@ -10,9 +10,13 @@ from .._http.lists import is_token
 EXCLUDED_CONTENT_TYPES = (
     *("image/*", "audio/*", "video/*", "font/woff", "font/woff2", "application/font-woff", "application/font-woff2"),
     *("application/zip", "application/gzip", "application/x-gzip", "application/zstd", "application/x-bzip2"),
-    *("application/x-xz", "application/x-7z-compressed", "application/vnd.rar", "application/x-rar-compressed"),
-    *("application/java-archive", "application/epub+zip", "application/pdf", "application/octet-stream"),
-    *("application/grpc", "application/grpc-web", "multipart/x-mixed-replace"),
+    *("application/x-zip-compressed", "application/x-bzip", "application/x-xz", "application/x-lzma"),
+    *("application/x-lz4", "application/x-zstd", "application/zlib", "application/x-7z-compressed"),
+    *("application/vnd.rar", "application/x-rar", "application/x-rar-compressed", "application/java-archive"),
+    *("application/vnd.android.package-archive", "application/vnd.ms-cab-compressed", "application/x-rpm"),
+    *("application/vnd.debian.binary-package", "application/vnd.google-earth.kmz", "application/epub+zip"),
+    *("application/pdf", "application/mp4", "application/ogg", "application/octet-stream"),
+    *("application/grpc", "application/grpc-web", "application/grpc-web-text", "multipart/x-mixed-replace"),
 )
 """What is left alone by default: what is compressed already, has an unknown form, or is a stream of pictures or frames.
 
@@ -21,7 +25,7 @@ Further left alone are types that end with `+zip`, `+gzip` or `+zstd`. Images th
 
 _EXCLUDED = frozenset([name.encode("ascii") for name in EXCLUDED_CONTENT_TYPES])
 _CODED_IMAGES = frozenset({b"image/svg+xml", b"image/bmp", b"image/x-icon", b"image/vnd.microsoft.icon"})
-_FRAMED = (b"grpc", b"grpc-web")
+_FRAMED = (b"grpc", b"grpc-web", b"grpc-web-text")
 _EXCLUDED_SUFFIXES = frozenset({b"zip", b"gzip", b"zstd"})
 
 ALONE, EVENTS, CODED = "left alone", "event stream", "coded"

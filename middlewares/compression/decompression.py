@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Awaitable, Iterable
-from functools import cache
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from .._http.headers import request_values
 from .._http.problem import problem
@@ -49,14 +47,12 @@ class DecompressionMiddleware:
         self, app: AnyASGIApp, *, max_size: int = 33_554_432, encodings: Iterable[str] = ("gzip", "br", "zstd")
     ) -> None:
         # Third-party, so not with the room; here, so not on the first request.
-        from anyio import CapacityLimiter, to_thread
+        from .threads import run_in_thread
 
         self.app = app
         self._app = single_callable(app)
         self._policy = DecompressionPolicy(max_size=max_size, encodings=encodings)
-        self._run_sync = to_thread.run_sync
-        self._new_limiter = CapacityLimiter
-        self._limiter = _shared_limiter()
+        self._run_in_thread = run_in_thread
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, with a decoded body if the request's is coded."""
@@ -132,34 +128,18 @@ class DecompressionMiddleware:
                     return message
                 large = body.feed(message) >= _STEP
             if large:
-                await self._run_sync(body.step, _THREAD_STEP, limiter=self._thread_limiter())
+                await self._run_in_thread(body.step, _THREAD_STEP)
             else:
                 body.step(_STEP)
             decoded = body.take()
             if decoded is not None:
                 return decoded
 
-    def _thread_limiter(self) -> Any:
-        limiter = self._limiter.get(None)
-        if limiter is None:
-            limiter = self._new_limiter(os.cpu_count() or 1)
-            self._limiter.set(limiter)
-        return limiter
-
     async def _refuse(self, scope: Scope, send: Send, refusal: Refusal) -> None:
         _logger.debug("refused: %s (path %a)", refusal, scope["path"])
         headers = [self._policy.accept_encoding] if refusal.status == 415 else []
         for message in problem(scope, refusal.status, refusal.detail, headers=headers):
             await send(message)
-
-
-@cache
-def _shared_limiter() -> Any:
-    """The limiter of threads, one for each event loop that all instances share: it is about the cores."""
-    from anyio.lowlevel import RunVar
-
-    limiter: RunVar[Any] = RunVar("middlewares.compression.decoding")
-    return limiter
 
 
 async def _dropped() -> None:

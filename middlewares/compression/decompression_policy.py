@@ -10,6 +10,7 @@ from .._http.headers import Header
 from .._http.lists import members
 from ..asgi import Message
 from .decoders import CODINGS, DecodeError, Decoder, decoder_maker
+from .keywords import checked_encodings
 
 # RFC 9110 8.4.1.3: a recipient takes x-gzip for gzip.
 _ALIASES = {b"gzip": (b"x-gzip",)}
@@ -43,7 +44,7 @@ class DecompressionPolicy:
         if max_size < 1:
             raise ValueError(f"max_size must be at least 1 byte (got {max_size}); for no limit give sys.maxsize")
         self.max_size = max_size
-        names = _checked_encodings(encodings)
+        names = checked_encodings(encodings, CODINGS)
         self._makers: dict[bytes, tuple[str, Callable[[], Decoder]]] = {}
         for name in names:
             made = (name, decoder_maker(name))
@@ -73,18 +74,6 @@ class DecompressionPolicy:
             raise Refusal(415, self.unsupported)
         name, make = self._makers[codings[0]]
         return DecodedBody(make(), name, self.max_size, may_be_empty=method in _WITHOUT_CONTENT)
-
-
-def _checked_encodings(encodings: Iterable[str]) -> list[str]:
-    if isinstance(encodings, str | bytes) or not isinstance(cast("Any", encodings), Iterable):
-        raise TypeError(f"encodings must be a list of names, such as ('gzip', 'br') (got {encodings!r})")
-    names = list(encodings)
-    for name in names:
-        if name not in CODINGS:
-            raise ValueError(f"encodings has the unknown name {name!r}; it takes {', '.join(CODINGS)}")
-    if not names:
-        raise ValueError("encodings must name at least one coding; leave the middleware out to decode nothing")
-    return list(dict.fromkeys(names))
 
 
 def decoded_headers(headers: Iterable[Header]) -> list[Header]:

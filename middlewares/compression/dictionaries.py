@@ -16,7 +16,6 @@ from .._http.headers import Header
 from .._http.paths import matcher
 from ..asgi import Scope
 from .encoders import Encoder, Zstd, with_first_output, zstd_module
-from .policy import LARGEST_LEARNED
 
 # RFC 9842 5: the magic number of a skippable frame, and its size, which is that of the hash behind it.
 _MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
@@ -25,8 +24,9 @@ _MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 # base64 and one of padding, which may be missing (4.2.7).
 _HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
 
-# Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 1 MB more for its tables.
+# Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 2 MB.
 MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216
+LARGEST_LEARNED = 4_194_304
 
 _SMALLEST = 8  # of zstd
 
@@ -60,14 +60,16 @@ class Dictionary(Zstd):
 
     def whole(self, body: bytes) -> bytes:
         """Code a complete body."""
-        coded = self._header + super().whole(body)
-        self.is_slow = False
-        return coded
+        return self._headed(super().whole(body))
 
     def stream(self, *, events: bool) -> Encoder:
         """Begin a stream, which is never one of events: their window would leave nothing of a dictionary."""
         del events
-        return with_first_output(self._encoder(self._new(self._options)), self._header.__add__)
+        return with_first_output(self._encoder(self._new(self._options)), self._headed)
+
+    def _headed(self, coded: bytes) -> bytes:
+        self.is_slow = False
+        return self._header + coded
 
 
 class Shelf:
@@ -95,6 +97,8 @@ class Shelf:
         self._given = {dictionary.hash: dictionary for dictionary in given}
         self._learned: OrderedDict[bytes, Dictionary] = OrderedDict()
         self._bytes = 0
+        self.held = 0
+        """The bytes of bodies that are not complete yet."""
         self._lock = threading.Lock()
 
     def find(self, available: bytes) -> Dictionary | None:
@@ -118,11 +122,19 @@ class Shelf:
         with self._lock:
             if digest in self._given or digest in self._learned:
                 return
-            self._learned[digest] = Dictionary(data, self._level, self._padding)
+        dictionary = Dictionary(data, self._level, self._padding)  # not under the lock, which `find` takes in the loop
+        with self._lock:
+            if digest in self._learned:
+                return
+            self._learned[digest] = dictionary
             self._bytes += len(data)
             while len(self._learned) > MOST_LEARNED or self._bytes > MOST_LEARNED_BYTES:
                 _, dropped = self._learned.popitem(last=False)
                 self._bytes -= dropped.size
+
+    def learning(self) -> Learning:
+        """For one body that is to be learned."""
+        return Learning(self)
 
     def mark(self, scope: Scope, own: bytes | None) -> tuple[bool, Header | None]:
         """Whether a response is a dictionary to learn, and the header to say so, unless it has its `own`."""
@@ -144,6 +156,43 @@ class Shelf:
         allowed = [value for name, value in headers if name.lower() == b"access-control-allow-origin"]
         origin = sent.get(b"origin")
         return mode == b"cors" and origin is not None and allowed in ([b"*"], [origin])
+
+
+class Learning:
+    """A body on its way to become a dictionary. What is held of all of them together is bounded, as what is learned is.
+
+    Attributes:
+        size: The bytes that are held.
+    """
+
+    __slots__ = ("_pieces", "_shelf", "size")
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._pieces: list[bytes] | None = []
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Hold the next piece, as long as there is room."""
+        if self._pieces is None:
+            return
+        self._pieces.append(piece)
+        self.size += len(piece)
+        self._shelf.held += len(piece)
+        if self.size > LARGEST_LEARNED or self._shelf.held > MOST_LEARNED_BYTES:
+            self.drop()
+
+    def finish(self) -> None:
+        """Learn the body, which is complete."""
+        if self._pieces is not None:
+            self._shelf.learn(b"".join(self._pieces))
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of what is held."""
+        self._shelf.held -= self.size
+        self.size = 0
+        self._pieces = None
 
 
 def _checked_dictionaries(dictionaries: Iterable[bytes | str | PathLike[str]]) -> list[bytes]:

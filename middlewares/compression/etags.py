@@ -40,12 +40,13 @@ def translated(field: bytes, *, weak: bool = False) -> bytes:
 def repeated(tag: bytes, field: bytes, suffix: bytes, *, weak: bool = False) -> bytes:
     """The tag of a 304 with the application's `tag`, answering If-None-Match `field`: the one that the client holds.
 
-    Of several it is the one with `suffix`, which a 200 would have now, then the plain one (RFC 9110 15.4.5).
+    Of several it is the one with `suffix`, which a 200 would most likely have now, then the plain one. It is the first,
+    too, where If-Modified-Since alone was asked (RFC 9110 15.4.5).
     """
     sent: list[bytes] = _TAGS.findall(field)
     opaque = tag.removeprefix(b"W/")
     ours = [mine for mine in sent if (back := translated(mine)) != mine and back.removeprefix(b"W/") == opaque]
     now, plain = suffixed(tag, suffix, weak=weak), kept_apart(tag)
-    if now in ours:
-        return now
+    if now in ours or not field:
+        return now if suffix else plain
     return plain if plain in sent or not ours else ours[0]

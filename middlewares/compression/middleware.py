@@ -7,11 +7,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._http.headers import Header
+from .._http.options import checked_int
 from .._http.paths import Condition
 from .._http.scope import share_routing
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
-from .content_types import EXCLUDED_CONTENT_TYPES
-from .policy import CompressionPolicy, Plan, checked_int
+from .content_types import CODED, EXCLUDED_CONTENT_TYPES
+from .policy import DECISIVE, USUAL, CompressionPolicy, Plan
 
 if TYPE_CHECKING:
     from .responses import CodedResponse
@@ -134,16 +135,43 @@ class CompressionMiddleware:
 
         def send_coded(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
             nonlocal response
-            if response is not None:
-                return response.send(message)
-            if message["type"] == "http.response.start":
-                message = policy.start(message, scope, asked)
-                if isinstance(message, Plan):
-                    response = self._new_response(
-                        message, send, scope["method"] == "HEAD", policy.minimum_size, self._thread_minimum_size
-                    )
-                    return response.begin()
-            return send(message)
+            if message["type"] == "http.response.start" and response is None:
+                headers = message.get("headers")
+                content_type = length = b""
+                outcome: Any = None
+                if headers.__class__ is list:
+                    # In one pass, without another call, since this runs for every response; and most are plain.
+                    for pair in headers:
+                        if pair.__class__ is not tuple:
+                            break
+                        name, value = pair
+                        if name.__class__ is not bytes or value.__class__ is not bytes:
+                            break
+                        if name == b"content-type":
+                            content_type = value
+                        elif name == b"content-length":
+                            length = value
+                        elif name.lower() in DECISIVE:
+                            break
+                    else:
+                        if (
+                            length in asked.plain_lengths
+                            and policy.kinds.get(content_type) is CODED
+                            and message["status"] == 200
+                        ):
+                            message = {**message}
+                            message["headers"] = headers + policy.vary
+                            return send(message)
+                        outcome = policy.decided(message, message, headers, content_type, length, USUAL, scope, asked)
+                if outcome is None:
+                    outcome = policy.start(message, scope, asked)
+                if outcome.__class__ is not Plan:
+                    return send(outcome)
+                response = self._new_response(
+                    outcome, send, scope["method"] == "HEAD", policy.minimum_size, self._thread_minimum_size
+                )
+                return response.begin()
+            return send(message) if response is None else response.send(message)
 
         try:
             await self._app(inner, receive, send_coded)

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
+from .._http.options import checked_callable, checked_int
 from .._http.paths import Condition, matchers
 from .._http.vary import add_vary
 from ..asgi import Message, Scope
-from .content_types import ALONE, CODED, EVENTS, checked_types, kind_of
+from .content_types import ALONE, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
 from .etags import kept_apart, repeated, suffixed, translated
+from .keywords import checked_encodings
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
-    from .dictionaries import Dictionary, Shelf
+    from .dictionaries import Dictionary, Learning, Shelf
 
 CODINGS = ("zstd", "br", "gzip")
 
-# RFC 9110 15.3: no content, or a part of it, whose ranges are of the plain bytes.
-_NO_CONTENT = frozenset({204, 205, 206})
+_NO_CONTENT = frozenset({204, 205})
+
+# Of a 304 the body is elsewhere, and of a 206 it is a part, by ranges of the plain bytes. Both have the Vary of a 200
+# (RFC 9110 15.3.7, 15.4.5).
+_UNCODED = frozenset({206, 304})
 
 # The response headers that matter. But for the first two, few responses have one.
-_DECISIVE = frozenset(
+DECISIVE = frozenset(
     {
         *(b"content-type", b"content-length", b"content-encoding", b"content-range", b"cache-control", b"vary"),
         *(b"etag", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"),
-        b"use-as-dictionary",
+        *(b"use-as-dictionary", b"transfer-encoding"),
     }
 )
 
+USUAL: Mapping[bytes, bytes] = {}
+"""The decisive headers of a response that has, beside those two in lower case, none."""
+
 # Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
 # digests are of the content with its codings.
-_NOT_OF_CODED = frozenset(
-    {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
-)
-
-LARGEST_LEARNED = 4_194_304
-"""The most bytes of a body that is kept as a dictionary, and of the pieces of a stream that may become one."""
+DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_NOT_OF_CODED = DIGESTS | {b"content-length", b"accept-ranges"}
 
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
@@ -53,25 +57,36 @@ class Asked:
         codec: What its Accept-Encoding prefers; None for plain content.
         is_forced: Whether plain content is refused.
         takes_dictionary: Whether it would take a body coded by a dictionary.
+        plain_lengths: What stands in Content-Length of bodies that are plain for it: some, or all.
         dictionary: The one that it names, if we have it.
         if_none_match: The tags that it holds, as it sent them.
     """
 
-    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "takes_dictionary")
+    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "takes_dictionary")
 
     def __init__(
         self,
-        codec: Codec | None = None,
-        is_forced: bool = False,
-        takes_dictionary: bool = False,
+        codec: Codec | None,
+        is_forced: bool,
+        takes_dictionary: bool,
+        plain_lengths: Container[bytes],
         dictionary: Dictionary | None = None,
         if_none_match: bytes = b"",
     ) -> None:
         self.codec = codec
         self.is_forced = is_forced
         self.takes_dictionary = takes_dictionary
+        self.plain_lengths = plain_lengths
         self.dictionary = dictionary
         self.if_none_match = if_none_match
+
+
+class _All(Container[Any]):
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+_ALL = _All()
 
 
 class Plan:
@@ -90,7 +105,7 @@ class Plan:
 
     __slots__ = (
         *("_headers", "_is_usual", "_is_weak", "_message"),
-        *("codec", "is_events", "is_forced", "learn", "length", "mark"),
+        *("codec", "is_events", "is_forced", "learning", "length", "mark"),
     )
 
     def __init__(
@@ -114,8 +129,8 @@ class Plan:
         self.is_forced = is_forced
         self.mark: Header | None = None
         """What tells the client that the coded response is a dictionary."""
-        self.learn: Callable[[bytes], None] | None = None
-        """Takes the whole body, which is a dictionary to be."""
+        self.learning: Learning | None = None
+        """Takes the body, which is a dictionary to be."""
 
     def plain(self) -> Message:
         """The start of the plain response."""
@@ -131,14 +146,19 @@ class Plan:
             headers = [pair for pair in self._headers if pair[0].lower() not in _NOT_OF_CODED]
             headers = _tagged(headers, lambda tag: suffixed(tag, codec.suffix, weak=self._is_weak))
         headers.append(codec.field)
-        # RFC 9112 7.1.2: trailers are a part of the chunked coding, which excludes Content-Length.
-        if length is not None and (self.length is not None or not self._message.get("trailers", False)):
+        if length is not None and (self.length is not None or self._can_have_length(headers)):
             headers.append((b"content-length", b"%d" % length))
         if self.mark is not None:
             headers.append(self.mark)
         message = {**self._message}
         message["headers"] = headers
         return message
+
+    def _can_have_length(self, headers: list[Header]) -> bool:
+        # RFC 9112 7.1.2: trailers are a part of the chunked coding; 6.2: Content-Length does not stand beside it.
+        return not self._message.get("trailers", False) and not (
+            not self._is_usual and any(name.lower() == b"transfer-encoding" for name, _ in headers)
+        )
 
 
 class CompressionPolicy:
@@ -161,11 +181,9 @@ class CompressionPolicy:
         use_as_dictionary: Mapping[Any, str] | None,
     ) -> None:
         self.minimum_size = checked_int("minimum_size", minimum_size, 0)
-        least = b"%d" % minimum_size
-        self._least = (
-            len(least),
-            least,
-        )  # numbers compare like this without being parsed: by digits, then digit by digit
+        # The lengths below it, as they stand in Content-Length: looked up, and not parsed, for most responses. Of a
+        # larger minimum not all of them; what is not found takes the longer way.
+        self._small = frozenset([b"%d" % size for size in range(min(minimum_size, 1024))])
         padding = checked_int("random_padding", random_padding, 0, 65_536)
         gzip = _checked_gzip_level(gzip_level, compresslevel)
         brotli = checked_int("brotli_quality", brotli_quality, 0, 11)
@@ -175,14 +193,15 @@ class CompressionPolicy:
             "br": lambda: Brotli(brotli, padding),
             "zstd": lambda: Zstd(zstd, padding),
         }
-        self._codecs = {name.encode("ascii"): made[name]() for name in _checked_encodings(encodings)}
-        self.known: dict[bytes | None, Asked] = {None: Asked()}
+        self._codecs = {name.encode("ascii"): made[name]() for name in checked_encodings(encodings, CODINGS)}
+        self.known: dict[bytes | None, Asked] = {None: Asked(None, False, False, _ALL)}
         """What requests ask for by Accept-Encoding, its lines joined by commas; for those of them that came."""
         self._excluded_types = checked_types(exclude_content_types)
-        self._kinds: dict[bytes, str] = {}
+        self.kinds: dict[bytes, str] = {}
+        """What becomes of responses by their Content-Type, for those that came; empty where a predicate is asked."""
         self.excluded = matchers("exclude_paths", exclude_paths)
-        if predicate is not None and not callable(cast("Any", predicate)):
-            raise TypeError(f"predicate must be a callable of the scope and the start message (got {predicate!r})")
+        if predicate is not None:
+            checked_callable("predicate", predicate, "a plain callable of the scope and the start message, or None")
         self._predicate = predicate
         self._weak = padding > 0  # RFC 9110 8.8.1: a strong tag is of the very bytes, and no two paddings are alike
         self._shelf: Shelf | None = None
@@ -191,7 +210,8 @@ class CompressionPolicy:
 
             self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
         self._vary = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
-        self._vary_pair: Header = (b"vary", b", ".join(self._vary))
+        self.vary: list[Header] = [(b"vary", b", ".join(self._vary))]
+        """What joins the headers of every response that could be coded, if they have no Vary of their own."""
         self.fields = frozenset(
             {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
         )
@@ -206,9 +226,12 @@ class CompressionPolicy:
         """
         choice = negotiate(accept, tuple(self._codecs))
         codec = None if choice.coding is None else self._codecs[choice.coding]
-        asked = Asked(codec, choice.is_forced, choice.takes_dictionary)
-        # Few are in use. Clients that send others by the thousand do not fill the memory, nor with long ones.
-        if len(self.known) < _MOST_KNOWN and len(accept) <= _LONGEST_KNOWN:
+        plain_lengths = _ALL if codec is None else frozenset[bytes]() if choice.is_forced else self._small
+        asked = Asked(codec, choice.is_forced, choice.takes_dictionary, plain_lengths)
+        # Few are in use. Clients that send others by the thousand fill no memory, and spoil nothing for long.
+        if len(accept) <= _LONGEST_KNOWN:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known = {None: self.known[None]}
             self.known[accept] = asked
         return asked
 
@@ -231,49 +254,27 @@ class CompressionPolicy:
         if self._shelf is not None and asked.takes_dictionary:
             named = request_values(scope, b"available-dictionary")
             dictionary = self._shelf.find(named[0]) if len(named) == 1 else None
-        asked = Asked(asked.codec, asked.is_forced, asked.takes_dictionary, dictionary, b", ".join(tags))
+        asked = Asked(
+            *(asked.codec, asked.is_forced, asked.takes_dictionary, asked.plain_lengths),
+            dictionary,
+            b", ".join(tags),
+        )
         return asked, None if fresh == [*scope["headers"]] else fresh
 
     # ---- the response
 
     def start(self, message: Message, scope: Scope, asked: Asked) -> Message | Plan:
         """What becomes of a response that starts with `message`: the start to send, if it is plain, or a plan."""
-        headers = message.get("headers")
-        content_type = length = b""
-        if headers.__class__ is list:
-            # In one pass, without another call, since this runs for every response; and most come to an end here.
-            for pair in headers:
-                if pair.__class__ is not tuple:
-                    break
-                name, value = pair
-                if name.__class__ is not bytes or value.__class__ is not bytes:
-                    break
-                if name == b"content-type":
-                    content_type = value
-                elif name == b"content-length":
-                    length = value
-                elif name.lower() in _DECISIVE:
-                    break
-            else:
-                if (
-                    (asked.codec is None or (length and (len(length), length) < self._least and not asked.is_forced))
-                    and self._kinds.get(content_type) is CODED
-                    and message["status"] == 200
-                    and self._predicate is None
-                ):
-                    message = {**message}
-                    message["headers"] = [*headers, self._vary_pair]
-                    return message
-                return self._decided(message, message, headers, content_type, length, _USUAL, scope, asked)
-        exact = pairs(headers)
-        rare = _decisive(exact)
-        fresh = {**message, "headers": exact}
+        given = message.get("headers")
+        headers = pairs(given)
+        rare = _decisive(headers)
         content_type, length = rare.pop(b"content-type", b""), rare.pop(b"content-length", b"")
+        fresh = {**message, "headers": headers}
         # Headers that could be read only once have been.
-        given = message if headers is None or headers.__class__ in (list, tuple) else fresh
-        return self._decided(given, fresh, exact, content_type, length, rare, scope, asked)
+        unchanged = message if given is None or given.__class__ in (list, tuple) else fresh
+        return self.decided(unchanged, fresh, headers, content_type, length, rare, scope, asked)
 
-    def _decided(
+    def decided(
         self,
         given: Message,
         message: Message,
@@ -284,7 +285,19 @@ class CompressionPolicy:
         scope: Scope,
         asked: Asked,
     ) -> Message | Plan:
-        kind = self._kinds.get(content_type) or self._kind(content_type)
+        """The same as `start`, of a response whose headers have been read.
+
+        Args:
+            given: What to send if nothing is changed.
+            message: The start, with `headers`.
+            headers: A list of exact pairs.
+            content_type: Its Content-Type, or nothing.
+            declared: Its Content-Length, or nothing.
+            rare: Its other `DECISIVE` headers; or `USUAL`, if it has none, and those two in lower case.
+            scope: Of the request.
+            asked: What the request asks for.
+        """
+        kind = self.kinds.get(content_type) or self._kind(content_type)
         status = message["status"]
         if kind is ALONE or (
             (status != 200 or rare or self._predicate is not None) and self._is_left_alone(message, scope, rare)
@@ -295,19 +308,23 @@ class CompressionPolicy:
         if b"vary" in rare:
             add_vary(headers, *self._vary)
         else:
-            headers.append(self._vary_pair)
+            headers += self.vary
         length = _number(declared) if declared else None
         if (
             asked.codec is None
-            or status == 304
+            or status in _UNCODED
             or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
         ):
             if b"etag" in rare:
+                plain = headers
                 headers = _tagged(headers, self._held_tag(asked) if status == 304 else kept_apart)
+                if status == 304 and headers is not plain:
+                    # RFC 9111 3.2: caches write what a 304 says onto the coded response that they hold.
+                    headers = [pair for pair in headers if pair[0].lower() not in _NOT_OF_CODED]
             return {**message, "headers": headers}
-        is_usual = rare is _USUAL
+        is_usual = rare is USUAL
         plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
-        if self._shelf is not None and asked.takes_dictionary and kind is not EVENTS:
+        if self._shelf is not None and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan
 
@@ -316,7 +333,7 @@ class CompressionPolicy:
         if message["status"] in _NO_CONTENT or message["status"] < 200:
             return True
         # The application has coded the body itself, or sends a part of it. `identity` is how it opts out.
-        if b"content-encoding" in rare or b"content-range" in rare:
+        if b"content-encoding" in rare or (b"content-range" in rare and message["status"] != 206):
             return True
         if b"no-transform" in _directives(rare):  # RFC 9111 5.2.2.6
             return True
@@ -343,12 +360,14 @@ class CompressionPolicy:
         if scope["method"] != "GET" or message["status"] != 200 or not _is_kept(rare):
             return
         is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
-        plan.learn = shelf.learn if is_learned else None
+        plan.learning = shelf.learning() if is_learned else None
 
     def _kind(self, content_type: bytes) -> str:
         kind = kind_of(content_type, self._excluded_types)
-        if len(self._kinds) < _MOST_KNOWN:
-            self._kinds[content_type] = kind
+        if self._predicate is None:
+            if len(self.kinds) >= _MOST_KNOWN:
+                self.kinds = {}
+            self.kinds[content_type] = kind
         return kind
 
 
@@ -360,17 +379,15 @@ def _number(value: bytes) -> int | None:
 
 
 def _decisive(headers: Iterable[Header]) -> dict[bytes, bytes]:
-    """The headers that matter, by name in lower case; lines of the same name are joined (RFC 9110 5.3)."""
+    """The headers that matter, by name in lower case; lines of the same name are joined, if it is a list's."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         field = name.lower()
-        if field in _DECISIVE:
-            found[field] = found[field] + b", " + value if field in found else value
+        if field in DECISIVE:
+            # RFC 9110 5.3; the two of which there must be one, last wins, as where they are read in one pass.
+            is_more = field in found and field not in (b"content-type", b"content-length")
+            found[field] = found[field] + b", " + value if is_more else value
     return found
-
-
-_USUAL: dict[bytes, bytes] = {}
-"""The rare fields of a response whose headers are a list of exact pairs, the decisive ones in lower case: none."""
 
 
 def _is_kept(rare: Mapping[bytes, bytes]) -> bool:
@@ -389,24 +406,6 @@ def _tagged(headers: list[Header], edit: Callable[[bytes], bytes]) -> list[Heade
     return headers if fresh == headers else fresh
 
 
-# ---- configuration
-
-
-def checked_int(keyword: str, value: Any, least: int, most: int | None = None) -> int:
-    """`value`, if it is an int within the bounds.
-
-    Raises:
-        TypeError: It is no int.
-        ValueError: It is out of bounds.
-    """
-    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-    if type(value) is not int:
-        raise TypeError(f"{keyword} must be an int, {bounds} (got {value!r})")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{keyword} must be {bounds} (got {value})")
-    return value
-
-
 def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:
     level = checked_int("gzip_level", gzip_level, 0, 9)
     if compresslevel is None:
@@ -416,15 +415,3 @@ def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:
             f"give gzip_level or compresslevel, two names of one thing (got {level} and {compresslevel!r})"
         )
     return checked_int("compresslevel", compresslevel, 0, 9)
-
-
-def _checked_encodings(encodings: Iterable[str]) -> list[str]:
-    if isinstance(encodings, str | bytes) or not isinstance(cast("Any", encodings), Iterable):
-        raise TypeError(f"encodings must be a list of names, such as ('zstd', 'gzip') (got {encodings!r})")
-    names = list(dict.fromkeys(encodings))
-    for name in names:
-        if name not in CODINGS:
-            raise ValueError(f"encodings has the unknown name {name!r}; it takes {', '.join(CODINGS)}")
-    if not names:
-        raise ValueError("encodings must name at least one coding; leave the middleware out to code nothing")
-    return names

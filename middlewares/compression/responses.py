@@ -5,23 +5,20 @@ This file imports anyio, which is third-party: it is imported as a middleware is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 
 from anyio import CancelScope, Event, Lock, sleep
 
 from .._http.tasks import run_detached
 from ..asgi import Message, Send
-from .policy import LARGEST_LEARNED, Plan
+from .policy import DIGESTS, Plan
 from .threads import run_in_thread
 
 # What was sent can be decoded after this time, at the latest. A slower stream is flushed with each message, a faster
 # one so seldom that it shrinks: 2000 messages of 20 bytes, each flushed, would shrink to two thirds only.
 FLUSH_SECONDS = 0.025
-
-Run: TypeAlias = Callable[[Callable[[bytes], Any], bytes], Awaitable[Any]]
-"""Calls a function with bytes, in a thread if they are many."""
 
 _FILES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 
@@ -37,80 +34,127 @@ class CodedResponse:
         thread_minimum_size: From how many bytes on a body, or a piece of it, is coded in a thread.
     """
 
-    __slots__ = ("_is_head", "_minimum_size", "_plan", "_send", "_stream", "_thread_minimum_size", "send")
+    __slots__ = ("_done", "_is_busy", "_is_head", "_minimum_size", "_plan", "_send", "_stream", "_threads_from", "send")
 
     def __init__(self, plan: Plan, send: Send, is_head: bool, minimum_size: int, thread_minimum_size: int) -> None:
         self._plan = plan
         self._send = send
         self._is_head = is_head
         self._minimum_size = minimum_size
-        self._thread_minimum_size = thread_minimum_size
+        self._threads_from = thread_minimum_size
         self._stream: _Stream | None = None
+        self._is_busy = False
+        self._done: Event | None = None
         self.send: Send = self._first
         """Takes the messages that follow the start."""
 
     async def begin(self) -> None:
         """Take the start: an event stream sends it at once, since its client waits for it, not for an event."""
         if self._plan.is_events:
-            await self._begin_stream()
+            self._is_busy = True
+            try:
+                stream = self._new_stream()
+                await self._send(self._plan.coded(None))
+                self.send = stream.send
+            except BaseException as error:
+                self._break(error)
+                raise
+            finally:
+                self._release()
 
     async def _first(self, message: Message) -> None:
+        """Take a message before it is clear what becomes of the response."""
         kind = message["type"]
-        if kind == "http.response.body":
-            plan = self._plan
-            body = message.get("body") or b""
-            if body.__class__ is not bytes:
-                body = bytes(body)
-            size = len(body)
-            if not message.get("more_body", False):
-                if self._is_head and not size:
-                    # RFC 9110 9.3.2: the header fields of GET, as far as they are known without its body.
-                    await self._settle(plan.coded(None), message)
-                    return
-            elif size == 0 or size != plan.length:
-                await (await self._begin_stream()).send(message)
-                return
-            # A whole body. (Bridges to WSGI and some frameworks send it so, and then an empty end.)
-            if size >= self._minimum_size or plan.is_forced:
-                if size < self._thread_minimum_size and not plan.codec.is_slow:
-                    coded = plan.codec.whole(body)
-                else:
-                    coded = await run_in_thread(plan.codec.whole, body)
-                if len(coded) < size or plan.is_forced:
-                    self.send = self._send  # whatever follows passes
-                    await self._send(plan.coded(len(coded)))
-                    message = {**message}
-                    message["body"] = coded
-                    await self._send(message)
-                    if plan.learn is not None:
-                        await self._run(plan.learn, body)
-                    return
-            await self._settle(plan.plain(), message)
-        elif kind in _FILES:  # was not offered, and is sent all the same
-            await self._settle(self._plan.plain(), message)
-        else:
+        if kind != "http.response.body" and kind not in _FILES and kind != "http.response.start":
             await self._send(message)
+        elif self._is_busy:
+            # Another task of the application has sent the first piece, which is on its way.
+            if self._done is None:
+                self._done = Event()
+            await self._done.wait()
+            await self.send(message)
+        else:
+            self._is_busy = True
+            try:
+                if kind == "http.response.body":
+                    await self._first_body(message)
+                else:  # a file, which was not offered; or another start, which is for the server to refuse
+                    await self._settle(self._plan.plain(), message)
+            except BaseException as error:
+                self._break(error)
+                raise
+            finally:
+                self._release()
+
+    async def _first_body(self, message: Message) -> None:
+        plan = self._plan
+        body = message.get("body") or b""
+        if body.__class__ is not bytes:
+            body = bytes(body)
+        size = len(body)
+        more = message.get("more_body", False)
+        if self._is_head and not size and not more:
+            # RFC 9110 9.3.2: the header fields of GET, as far as they are known without its body.
+            await self._settle(plan.coded(None), message)
+        elif more and (size == 0 or size != plan.length):
+            stream = self._new_stream()
+            await self._send(plan.coded(None))
+            await stream.send(message)
+            self.send = stream.send
+        elif (size < self._minimum_size and not plan.is_forced) or (plan.length is not None and size != plan.length):
+            # Small; or not what Content-Length says, which is for the server to refuse.
+            await self._settle(plan.plain(), message)
+        else:
+            # A whole body. (Bridges to WSGI and some frameworks send it so, and then an empty end.)
+            if size < self._threads_from and not plan.codec.is_slow:
+                coded = plan.codec.whole(body)
+            else:
+                coded = await run_in_thread(plan.codec.whole, body)
+            if len(coded) < size or plan.is_forced:
+                message = {**message}
+                message["body"] = coded
+                await self._settle(plan.coded(len(coded)), message)
+                await _learn(plan, body, self._threads_from)
+            else:
+                await self._settle(plan.plain(), message)
 
     async def _settle(self, start: Message, message: Message) -> None:
-        self.send = self._send
         await self._send(start)
         await self._send(message)
+        self.send = self._send  # whatever follows passes
 
-    async def _begin_stream(self) -> _Stream:
-        self._stream = stream = _Stream(self._plan, self._send, self._run, is_head=self._is_head)
-        self.send = stream.send
-        await self._send(self._plan.coded(None))
-        return stream
+    def _new_stream(self) -> _Stream:
+        self._stream = _Stream(self._plan, self._send, self._threads_from, is_head=self._is_head)
+        return self._stream
 
-    async def _run(self, step: Callable[[bytes], Any], body: bytes) -> Any:
-        if len(body) < self._thread_minimum_size and not self._plan.codec.is_slow:
-            return step(body)
-        return await run_in_thread(step, body)
+    def _break(self, error: BaseException) -> None:
+        async def broken(_: Message) -> None:
+            raise RuntimeError("the response broke off") from error
+
+        self.send = broken
+
+    def _release(self) -> None:
+        self._is_busy = False
+        if self._done is not None:
+            self._done.set()
 
     async def close(self) -> None:
-        """Leave no timer behind, however the application ended. A stream without its end stays without it."""
+        """Leave nothing behind, however the application ended. A stream without its end stays without it."""
         if self._stream is not None:
             await self._stream.stop_timer()
+        if self._plan.learning is not None:
+            self._plan.learning.drop()
+
+
+async def _learn(plan: Plan, last: bytes, threads_from: int) -> None:
+    """Keep a body that has been sent, of which this is the last piece, if it is to be a dictionary."""
+    if plan.learning is None:
+        return
+    plan.learning.add(last)
+    if plan.learning.size < threads_from:
+        plan.learning.finish()
+    else:
+        await run_in_thread(lambda learning: learning.finish(), plan.learning)
 
 
 class _Stream:
@@ -122,30 +166,26 @@ class _Stream:
         "_flushed",
         "_is_head",
         "_is_pending",
-        "_kept",
-        "_kept_size",
-        "_learn",
+        "_left",
         "_lock",
         "_plan",
-        "_run",
         "_send",
+        "_threads_from",
         "_timer",
     )
 
-    def __init__(self, plan: Plan, send: Send, run: Run, *, is_head: bool) -> None:
+    def __init__(self, plan: Plan, send: Send, threads_from: int, *, is_head: bool) -> None:
         self._plan = plan
         self._send = send
-        self._run = run
+        self._threads_from = threads_from
         self._is_head = is_head
+        self._left = plan.length
         self._encoder = plan.codec.stream(events=plan.is_events)
         self._lock = Lock(fast_acquire=True)
         self._timer: _Timer | None = None
         self._failure: Exception | None = None
         self._flushed = float("-inf")
         self._is_pending = False
-        self._learn = plan.learn
-        self._kept: list[bytes] = []
-        self._kept_size = 0
 
     async def send(self, message: Message) -> None:
         """Take a message that follows the start."""
@@ -153,23 +193,38 @@ class _Stream:
         if kind in _FILES:
             raise RuntimeError(f"{kind} cannot follow the start of a coded response; the extension was not offered")
         if kind != "http.response.body":
-            await self._send(message)
+            await self._send(_without_digests(message) if kind == "http.response.trailers" else message)
             return
         # The timer sends, too, and event streams have several writers: one of events, one of what keeps them open.
         async with self._lock:
             if self._failure is not None:
                 raise self._failure
-            body = _bytes(message)
-            if not message.get("more_body", False):
-                await self._last(message, body)
-            elif body:
-                await self._next(message, body)
-            else:
-                await self._send(message)  # some servers hold the start until there is a body, were it an empty one
+            try:
+                await self._coded(message)
+            except BaseException as error:
+                self._break(error)
+                raise
+
+    async def _coded(self, message: Message) -> None:
+        body = message.get("body") or b""
+        if body.__class__ is not bytes:
+            body = bytes(body)
+        if self._left is not None:
+            self._left -= len(body)
+        if not message.get("more_body", False):
+            await self._last(message, body)
+        elif body:
+            await self._next(message, body)
+        else:
+            await self._send(message)  # some servers hold the start until there is a body, were it an empty one
+
+    def _break(self, error: BaseException) -> None:
+        # What was coded and did not go out is missing: no end may follow, as if nothing had happened.
+        self._failure = error if isinstance(error, Exception) else RuntimeError("the response broke off")
 
     async def _next(self, message: Message, body: bytes) -> None:
-        if self._learn is not None:
-            self._keep(body)
+        if self._plan.learning is not None:
+            self._plan.learning.add(body)
         now = monotonic()
         wait = self._flushed + FLUSH_SECONDS - now
         if wait <= 0 or self._plan.is_events:
@@ -179,7 +234,7 @@ class _Stream:
             self._is_pending = True
             if self._timer is None or self._timer.done.is_set():
                 self._timer = _Timer()
-                run_detached(self._flush_after(wait, self._timer))
+                run_detached(self._flush_after(wait, self._timer), self._timer.done.set)
         if coded:
             await self._send({**message, "body": coded})
 
@@ -189,33 +244,37 @@ class _Stream:
         self._is_pending = False
         return coded
 
+    async def _run(self, step: Callable[[bytes], Any], body: bytes) -> Any:
+        if len(body) < self._threads_from and not self._plan.codec.is_slow:
+            return step(body)
+        return await run_in_thread(step, body)
+
     async def _last(self, message: Message, body: bytes) -> None:
         await self.stop_timer()
         if self._is_head and not body:
             await self._send(message)  # nothing of a body goes out
             return
+        if self._left:
+            raise RuntimeError(
+                f"the body has not the length that Content-Length says: {self._plan.length} bytes; it is not ended"
+            )
         coded = await self._run(self._encoder.finish, body)
         await self._send({**message, "body": coded})
-        if self._learn is not None:
-            await self._run(self._learn, b"".join([*self._kept, body]))
-
-    def _keep(self, body: bytes) -> None:
-        self._kept.append(body)
-        self._kept_size += len(body)
-        if self._kept_size > LARGEST_LEARNED:
-            self._learn = None
-            self._kept = []
+        await _learn(self._plan, body, self._threads_from)
 
     async def _flush_after(self, seconds: float, timer: _Timer) -> None:
         try:
             with timer.scope:
                 await sleep(seconds)
                 async with self._lock:
-                    if self._is_pending:
+                    if self._is_pending and self._failure is None:
                         coded = await self._flush(b"")
                         await self._send({"type": "http.response.body", "body": coded, "more_body": True})
         except Exception as error:  # noqa: BLE001
-            self._failure = error  # what `send` raises, once the client has gone, is for the application
+            self._break(error)  # what `send` raises, once the client has gone, is for the application
+        except BaseException as error:
+            self._break(error)
+            raise
         finally:
             timer.done.set()
 
@@ -236,6 +295,8 @@ class _Timer:
         self.done = Event()
 
 
-def _bytes(message: Message) -> bytes:
-    body = message.get("body") or b""
-    return body if body.__class__ is bytes else bytes(body)
+def _without_digests(message: Message) -> Message:
+    """Trailers without digests of the plain body (RFC 9530 2, 3: they are of the content with its codings)."""
+    headers = [*(message.get("headers") or ())]
+    kept = [pair for pair in headers if pair[0].lower() not in DIGESTS]
+    return message if len(kept) == len(headers) else {**message, "headers": [(bytes(n), bytes(v)) for n, v in kept]}

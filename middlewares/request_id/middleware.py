@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from .._http.headers import Header, Merge, add_at_start, edit_start, request_values
+from .._http.options import checked_bool
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
 from .context import outbound_var, request_id_var
 from .policy import FIRST_NAME, RequestIDPolicy
@@ -86,9 +87,9 @@ class RequestIDMiddleware:
             transformer=transformer,
             trust_incoming=trust_incoming,
         )
-        self._update_request_header = _checked_bool("update_request_header", update_request_header)
-        self._trace_context = _checked_bool("trace_context", trace_context)
-        self._exception_note = _checked_bool("exception_note", exception_note)
+        self._update_request_header = checked_bool("update_request_header", update_request_header)
+        self._trace_context = checked_bool("trace_context", trace_context)
+        self._exception_note = checked_bool("exception_note", exception_note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with an id for its request."""
@@ -168,9 +169,3 @@ def _add_note(error: Exception, note: str) -> None:
     notes = getattr(error, "__notes__", [])
     if isinstance(notes, list) and note not in notes:
         error.add_note(note)
-
-
-def _checked_bool(keyword: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{keyword} must be True or False (got {value!r})")
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from .._http.headers import Header, Merge
 from .._http.lists import is_token
+from .._http.options import checked_callable
 from ..asgi import Scope
 from .context import DEFAULT_NAME
 from .generators import GENERATORS, hex_id
@@ -180,13 +180,13 @@ def _checked_generator(generator: object) -> Callable[[], object]:
             named = ", ".join(map(repr, GENERATORS))
             raise ValueError(f"generator must be one of {named}, or a callable (got {generator!r})")
         return GENERATORS[generator]
-    return _checked_callable("generator", generator, "a name or a plain callable without arguments")
+    return checked_callable("generator", generator, "a name or a plain callable without arguments")
 
 
 def _checked_transformer(transformer: object) -> Callable[[str], object] | None:
     if transformer is None:
         return None
-    return _checked_callable("transformer", transformer, "a plain callable of the id, or None")
+    return checked_callable("transformer", transformer, "a plain callable of the id, or None")
 
 
 def _checked_validator(validator: object) -> Callable[[str], object] | None:
@@ -197,7 +197,7 @@ def _checked_validator(validator: object) -> Callable[[str], object] | None:
         if not isinstance(pattern.pattern, str):
             raise TypeError(f"validator must be a pattern of str, as ids are str (got {pattern!r})")
         return pattern.fullmatch  # type: ignore[no-any-return]
-    return _checked_callable(
+    return checked_callable(
         "validator", validator, "a plain callable of the id, a compiled pattern (re.compile), or None"
     )
 
@@ -206,18 +206,10 @@ def _checked_trust(trust: object) -> Callable[[Scope], object]:
     if trust is False:
         return lambda _: False
     if callable(trust):
-        return _checked_callable("trust_incoming", trust, "a plain callable of the scope")
+        return checked_callable("trust_incoming", trust, "a plain callable of the scope")
     if isinstance(trust, str | bytes) or not isinstance(trust, Iterable):
         raise TypeError(
             "trust_incoming must be True, False, a plain callable of the scope, or a list of networks, such as"
             f" ['10.0.0.0/8'] (got {trust!r})"
         )
     return trusted_networks(cast("Iterable[object]", trust))
-
-
-def _checked_callable(keyword: str, function: object, what: str) -> Callable[..., object]:
-    # What an `async def` returns is true, whatever it would say: it would let everything in.
-    is_async = inspect.iscoroutinefunction
-    if not callable(function) or is_async(function) or is_async(getattr(function, "__call__", None)):  # noqa: B004
-        raise TypeError(f"{keyword} must be {what} (got {function!r})")
-    return function

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from .._http.headers import Header
 from .._http.lists import is_token
+from .._http.options import checked_bool
 from ..asgi import Message, Scope
 
 Answer: TypeAlias = tuple[int, Iterable[Header], bytes]
@@ -26,12 +27,10 @@ class ServerErrorPolicy:
     __slots__ = ("debug", "handler")
 
     def __init__(self, *, debug: bool, handler: Handler | None) -> None:
-        if not isinstance(debug, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            # "false" from an environment variable is true, and would show tracebacks to everyone.
-            raise TypeError(f"debug must be True or False (got {debug!r})")
         if handler is not None and not callable(handler):
             raise TypeError(f"handler must be a callable of (scope, exc), or None for the plain 500 (got {handler!r})")
-        self.debug = debug
+        # "false" from an environment variable is true, and would show tracebacks to everyone.
+        self.debug = checked_bool("debug", debug)
         self.handler = handler
 
 

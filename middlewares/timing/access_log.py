@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from time import gmtime, time
 from typing import Any
-from urllib.parse import quote, unquote_plus
 
 from .._http.headers import request_values
-from .._http.paths import Condition, matcher
+from .._http.paths import Condition, matchers
 from ..asgi import Scope
 from .hooks import collected
 from .records import TimingRecord
@@ -48,14 +48,21 @@ class AccessLog:
     ) -> None:
         if format not in ("combined", "json"):
             raise ValueError(f"format must be 'combined' or 'json' (got {format!r})")
-        if isinstance(redact, str):
-            raise TypeError(f"redact must be a list of names (got {redact!r})")
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        self._line = _as_json if format == "json" else _combined
-        self._redacted = frozenset([name.lower() for name in collected("redact", redact)])
-        one = isinstance(exclude, str) or callable(exclude) or hasattr(exclude, "search")
-        conditions: tuple[Any, ...] = (exclude,) if one else collected("exclude", exclude)
-        self._excludes = tuple([matcher("exclude", condition) for condition in conditions])
+        names = collected("redact", redact)
+        if isinstance(redact, str) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"redact must be a list of names (got {redact!r})")
+        self._redacted = frozenset([name.lower() for name in names])
+        self._excludes = matchers("exclude", exclude)
+        # Here, as others who import the room need neither.
+        from urllib.parse import quote, unquote_plus
+
+        self._quote, self._unquote = quote, unquote_plus
+        self._line: Callable[[TimingRecord, dict[str, str]], str] = _combined
+        if format == "json":
+            from json import dumps
+
+            self._line = partial(_as_json, dumps)
 
     def on_start(self, scope: Scope) -> None:
         """Nothing: a line is written at the end."""
@@ -73,7 +80,7 @@ class AccessLog:
         referer, mark, referer_query = _header(scope, b"referer").partition("?")
         return {
             "client": str(client[0]) if client else "",
-            "target": quote(record.path, safe="/:@!$&'()*+,;=~", errors="surrogatepass")
+            "target": self._quote(record.path, safe="/:@!$&'()*+,;=~", errors="surrogatepass")
             + ("?" + query if query else ""),
             "referer": referer + mark + self._without_secrets(referer_query),
             "user_agent": _header(scope, b"user-agent"),
@@ -83,7 +90,7 @@ class AccessLog:
         parts = query.split("&")
         for index, part in enumerate(parts):
             name, equals, _ = part.partition("=")
-            if equals and unquote_plus(name).strip().lower() in self._redacted:
+            if equals and self._unquote(name).strip().lower() in self._redacted:
                 parts[index] = name + "=***"
         return "&".join(parts)
 
@@ -120,10 +127,8 @@ def _word(text: str | None) -> str:
     return _escaped(text).replace(" ", "\\x20") if text else "-"
 
 
-def _as_json(record: TimingRecord, fields: dict[str, str]) -> str:
-    import json  # here, as only this format needs it
-
-    line = json.dumps(
+def _as_json(dumps: Callable[[Any], str], record: TimingRecord, fields: dict[str, str]) -> str:
+    return dumps(
         {
             "time": round(time() - record.duration, 6),
             "type": record.type,
@@ -141,4 +146,3 @@ def _as_json(record: TimingRecord, fields: dict[str, str]) -> str:
             "request_id": record.request_id,
         }
     )
-    return line.replace("\x7f", "\\u007f")

@@ -105,25 +105,26 @@ class Exchange:
         scope = self.scope
         if error is not None and self.status is None:
             self.status = 500
+        # By position, which takes half the time.
         return TimingRecord(
-            type=scope["type"],
-            method=scope.get("method", "GET"),
-            path=scope["path"],
-            route=route_template(scope),
-            scheme=scope.get("scheme"),
-            http_version=scope.get("http_version"),
-            status=self.status,
-            ttfb=self.ttfb,
-            duration=duration,
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            aborted=self.aborted,
-            error=error,
-            spans=tuple([Span(*timed) for timed in spans]),
-            request_id=state_value(scope, "request_id"),
-            receive_wait=self.receive_wait,
-            send_wait=self.send_wait,
-            scope=scope,
+            scope["type"],
+            scope.get("method", "GET"),
+            scope["path"],
+            route_template(scope),
+            scope.get("scheme"),
+            scope.get("http_version"),
+            self.status,
+            self.ttfb,
+            duration,
+            self.request_bytes,
+            self.response_bytes,
+            self.aborted,
+            error,
+            tuple([Span(*timed) for timed in spans]) if spans else (),
+            state_value(scope, "request_id"),
+            self.receive_wait,
+            self.send_wait,
+            scope,
         )
 
 

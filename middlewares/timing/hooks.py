@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
+
+from .._http.tasks import run_detached
 
 logger = logging.getLogger("middlewares.timing")
 
 Hook: TypeAlias = Callable[[Any], Any]
-
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 def collected(keyword: str, values: Any) -> tuple[Any, ...]:
@@ -60,7 +58,7 @@ def notify(hooks: tuple[Hook, ...], argument: Any) -> None:
     for hook in hooks:
         try:
             result = hook(argument)
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 _detach(hook, result)
         except Exception:
             logger.exception("hook %r failed", hook)
@@ -76,17 +74,9 @@ def asked(keyword: str, question: Callable[[Any], Any], scope: Any) -> bool:
 
 
 def _detach(hook: Hook, awaitable: Awaitable[Any]) -> None:
-    running = _contained(hook, awaitable)
-    trio: Any = sys.modules.get("trio")  # no request runs under trio where it was not imported
     try:
-        if trio is not None and trio.lowlevel.in_trio_task():
-            trio.lowlevel.spawn_system_task(lambda: running)
-        else:
-            task = asyncio.get_running_loop().create_task(running)
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
+        run_detached(_contained(hook, awaitable))
     except RuntimeError:  # a bridge calls `send` from a thread without a loop
-        running.close()
         if inspect.iscoroutine(awaitable):
             awaitable.close()
         raise

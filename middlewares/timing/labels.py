@@ -10,6 +10,10 @@ from .records import TimingRecord
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """The upper bounds in seconds that the semantic conventions advise."""
 
+SCHEMES = frozenset({"http", "https"})
+VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0"})
+"""What is recorded of a scheme and a version: servers take them from the client or from a header of a proxy."""
+
 _KNOWN = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import Any, ClassVar, Protocol, cast
 
 from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
-from .._http.paths import Condition, matcher
+from .._http.options import checked_bool, checked_callable
+from .._http.paths import Condition, matchers
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .exchange import LAST, Exchange
-from .hooks import Hook, asked, checked_exporters, checked_hooks, collected, logger, notify
+from .hooks import Hook, asked, checked_exporters, checked_hooks, logger, notify
 from .policy import TimingPolicy
 from .records import TimingRecord, state_value
 from .spans import Collector, Timed, current
 
 # What request ids with trace context leave in the state; anything else is not for a header.
-_is_traceparent = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_TRACEPARENT = "00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 
 
 class Exporter(Protocol):
@@ -94,101 +95,110 @@ class TimingMiddleware:
         self._policy = TimingPolicy(
             header=header, metric=metric, precision=precision, timing_allow_origin=timing_allow_origin
         )
-        if not isinstance(expose, bool) and not callable(expose):
-            raise TypeError(f"expose must be True, False or a callable of the scope (got {expose!r})")
+        if not isinstance(expose, bool):
+            checked_callable("expose", expose, "True, False or a plain callable of the scope")
         self._expose = expose
-        self._trailers = _checked_bool("trailers", trailers) and self._policy.name is not None
-        self._traceparent = _checked_bool("traceparent", traceparent)
-        self._excludes = _matchers(exclude)
+        self._trailers = checked_bool("trailers", trailers) and expose is not False and bool(self._policy.name)
+        self._traceparent = checked_bool("traceparent", traceparent)
+        self._excludes = matchers("exclude", exclude)
         found = checked_exporters(exporters)
         self._on_start = (*checked_hooks("on_start", on_start), *[exporter.on_start for exporter in found])
         self._on_complete = (*checked_hooks("on_complete", on_complete), *[exporter.on_complete for exporter in found])
         self._slow = _checked_slow(slow)
-        self._websockets = _checked_bool("websockets", websockets)
-        self._adds = expose is not False and (self._policy.name is not None or self._policy.allow_origin is not None)
+        self._websockets = checked_bool("websockets", websockets)
         self._records = bool(self._on_start or self._on_complete or self._slow is not None)
-        # The types of the scopes in which there is something to do.
-        self._types = frozenset(
-            [
-                *(["http"] if self._adds or self._records else []),
-                *(["websocket"] if websockets and self._records else []),
-            ]
+        self._adds = expose is not False and bool(self._policy.name or self._policy.allow_origin)
+        # Whether there are HTTP requests with which there is nothing to do.
+        self._asks = bool(self._excludes) or not (self._adds or self._records)
+        # Whether the one thing to do is to add one field, which is known but for the time and the spans.
+        self._plain = expose is True and not (
+            header is None or trailers or traceparent or self._policy.allow_origin or self._records
         )
-        # Whether a start without spans gets one field which is known but for the time.
-        self._plain = expose is True and not self._traceparent and self._policy.allow_origin is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and measure it."""
-        kind = scope["type"]
-        if kind not in self._types or (self._excludes and self._is_excluded(scope)):
+        if (scope["type"] != "http" or self._asks) and not self._measures(scope):
             await self._app(scope, receive, send)
             return
-        collector = Collector()
+        collector: Collector = [[]]
         # Set for each request, never reset: bridges end a request in another context, and uvicorn with h11 lets one
         # request see what an earlier one of its connection has set.
         current.set(collector)
-        started = perf_counter()
-        if self._adds and kind == "http":
-            wrapped = self._with_trailers if self._trailers else self._with_header
-            send = wrapped(scope, send, collector, started)
+        started = perf_counter_ns()
+
+        # The plain case stands here, with defaults in place of a closure, since that is what keeps the layer cheap.
+        # No await of its own: hands the inner awaitable on.
+        def send_plain(
+            message: Message,
+            policy: TimingPolicy = self._policy,
+            send: Send = send,
+            collector: Collector = collector,
+            started: int = started,
+        ) -> Any:
+            if message["type"] == "http.response.start":
+                field = policy.fields[(perf_counter_ns() - started + policy.half) // policy.unit]
+                spans = collector[0]
+                collector[0] = None  # what comes now is too late for the header
+                message = {**message}
+                message["headers"] = headers = pairs(message.get("headers"))
+                headers.append(policy.joined(field, spans, headers) if spans else field)
+            return send(message)
+
         try:
+            if self._plain:
+                await self._app(scope, receive, send_plain)
+                return
+            if self._adds and scope["type"] == "http":
+                wrapped = self._with_trailers if self._trailers else self._with_header
+                send = wrapped(scope, send, collector, started)
             if self._records:
                 await self._observe(scope, receive, send, collector, started)
             else:
                 await self._app(scope, receive, send)
         finally:
-            collector.spans = None
+            collector[0] = None
 
-    def _with_header(self, scope: Scope, send: Send, collector: Collector, started: float) -> Send:
-        policy = self._policy
-        name, own = policy.name, policy.own
-        plain, records = self._plain, self._records
-
-        def send_timed(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
+    def _with_header(self, scope: Scope, send: Send, collector: Collector, started: int) -> Send:
+        def send_timed(message: Message) -> Any:
             if message["type"] == "http.response.start":
-                spans = collector.spans
-                if not records:
-                    collector.spans = None  # what comes now is too late for the header
-                if plain and not spans:  # the usual case, in one pass: this is what keeps the layer cheap
-                    message = {**message}
-                    headers = message.get("headers")
-                    field = (name, own % ((perf_counter() - started) * 1000))
-                    if headers.__class__ is list:
-                        for pair in headers:
-                            if pair.__class__ is not tuple or not (pair[0].__class__ is pair[1].__class__ is bytes):
-                                break
-                        else:
-                            message["headers"] = [*headers, field]
-                            return send(message)
-                    message["headers"] = [*pairs(headers), field]
-                else:
-                    message = self._timed(message, scope, perf_counter() - started, spans or [])
+                field = self._policy.at_start(perf_counter_ns() - started)
+                spans = collector[0]
+                if not self._records:
+                    collector[0] = None
+                message = self._timed(message, scope, field, spans or [])
             return send(message)
 
         return send_timed
 
-    def _is_excluded(self, scope: Scope) -> bool:
-        return any(asked("exclude", excludes, scope) for excludes in self._excludes)
+    def _measures(self, scope: Scope) -> bool:
+        kind = scope["type"]
+        if not (kind == "http" and (self._adds or self._records)) and not (
+            kind == "websocket" and self._websockets and self._records
+        ):
+            return False
+        return not any(asked("exclude", excludes, scope) for excludes in self._excludes)
 
-    def _with_trailers(self, scope: Scope, send: Send, collector: Collector, started: float) -> Send:
-        spans = cast("list[Timed]", collector.spans)
+    def _with_trailers(self, scope: Scope, send: Send, collector: Collector, started: int) -> Send:
+        policy = self._policy
+        spans = cast("list[Timed]", collector[0])
         in_header = 0
         adds = announced = False
 
         def total() -> Header:
-            return (cast("bytes", self._policy.name), self._policy.at_end(perf_counter() - started, spans[in_header:]))
+            return policy.at_end((perf_counter_ns() - started) / 1e9, spans[in_header:])
 
         async def send_timed(message: Message) -> None:
             nonlocal adds, announced, in_header
             kind = message["type"]
             if kind == "http.response.start":
                 in_header = len(spans)
-                timed = self._timed(message, scope, perf_counter() - started, spans[:in_header])
+                field = policy.at_start(perf_counter_ns() - started)
+                timed = self._timed(message, scope, field, spans[:in_header])
                 adds = timed is not message and _takes_trailers(scope, timed)
                 announced = bool(message.get("trailers", False))
                 if adds:
                     timed["trailers"] = True
-                    timed["headers"].append((b"trailer", cast("bytes", self._policy.name)))
+                    timed["headers"].append((b"trailer", policy.name))
                 await send(timed)
             elif not adds or kind not in LAST or message.get(LAST[kind], False):
                 await send(message)
@@ -201,49 +211,48 @@ class TimingMiddleware:
 
         return send_timed
 
-    def _timed(self, message: Message, scope: Scope, seconds: float, spans: list[Timed]) -> Message:
-        expose = self._expose
-        if expose is not True and not asked("expose", cast("Hook", expose), scope):
+    def _timed(self, message: Message, scope: Scope, field: Header, spans: list[Timed]) -> Message:
+        if self._expose is not True and not asked("expose", cast("Hook", self._expose), scope):
             return message
         policy = self._policy
-        message = dict(message)
+        message = {**message}
         message["headers"] = headers = pairs(message.get("headers"))
-        if policy.name is not None:
+        if policy.name:
             trace = state_value(scope, "trace") if self._traceparent else None
-            if trace is not None and not _is_traceparent(trace):
-                trace = None
-            taken = _size_of(headers, policy.name) if spans else 0
-            headers.append((policy.name, policy.at_start(seconds, spans, trace, taken)))
+            if trace is not None and re.fullmatch(_TRACEPARENT, trace):
+                field = policy.traced(field, trace)
+            headers.append(policy.joined(field, spans, headers) if spans else field)
         if policy.allow_origin is not None and not _has(headers, policy.allow_origin[0]):
             headers.append(policy.allow_origin)
         return message
 
-    async def _observe(self, scope: Scope, receive: Receive, send: Send, collector: Collector, started: float) -> None:
+    async def _observe(self, scope: Scope, receive: Receive, send: Send, collector: Collector, started: int) -> None:
         exchange = Exchange(scope)
-        spans = cast("list[Timed]", collector.spans)
+        spans = cast("list[Timed]", collector[0])
+        began = started / 1e9  # as perf_counter() says it
 
         def complete(error: Exception | None = None) -> None:
             if not exchange.done:
-                collector.spans = None
-                self._report(exchange.record(perf_counter() - started, error, spans))
+                collector[0] = None
+                self._report(exchange.record(perf_counter() - began, error, spans))
 
         async def receive_observed() -> Message:
-            begun = perf_counter()
+            asked_at = perf_counter()
             message = await receive()
-            if exchange.received(message, perf_counter() - begun):
+            if exchange.received(message, perf_counter() - asked_at):
                 complete()
             return message
 
         async def send_observed(message: Message) -> None:
-            begun = perf_counter()
-            exchange.handed(message, begun - started)
+            handed_at = perf_counter()
+            exchange.handed(message, handed_at - began)
             try:
                 await send(message)
             except OSError:  # ASGI: what `send` raises once the client has gone
                 exchange.aborted = True
                 raise
             finally:
-                exchange.send_wait += perf_counter() - begun
+                exchange.send_wait += perf_counter() - handed_at
             if exchange.ended:
                 complete()
 
@@ -289,22 +298,6 @@ def _takes_trailers(scope: Scope, start: Message) -> bool:
 
 def _has(headers: list[Header], name: bytes) -> bool:
     return any(key.lower() == name for key, _ in headers)
-
-
-def _size_of(headers: list[Header], name: bytes) -> int:
-    return sum([len(value) + 2 for key, value in headers if key.lower() == name])
-
-
-def _matchers(exclude: Any) -> tuple[Callable[[Scope], bool], ...]:
-    if isinstance(exclude, str | re.Pattern) or callable(exclude):
-        return (matcher("exclude", cast("Condition", exclude)),)
-    return tuple([matcher("exclude", condition) for condition in collected("exclude", exclude)])
-
-
-def _checked_bool(keyword: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{keyword} must be True or False (got {value!r})")
-    return value
 
 
 def _checked_slow(slow: object) -> float | None:

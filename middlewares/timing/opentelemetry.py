@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..asgi import Scope
-from .labels import BUCKETS, final_status, known_method
+from .labels import BUCKETS, SCHEMES, VERSIONS, final_status, known_method
 from .records import TimingRecord
 
 
@@ -40,15 +40,15 @@ class OpenTelemetryExporter:
         """Record a request that is over."""
         if record.type != "http":
             return
-        attributes: dict[str, str | int] = {"http.request.method": known_method(record)}
+        attributes: dict[str, Any] = {"http.request.method": known_method(record)}
         status = final_status(record)
         if status is not None:
             attributes["http.response.status_code"] = status
-        if record.scheme is not None:
+        if record.scheme in SCHEMES:
             attributes["url.scheme"] = record.scheme
         if record.route is not None:
             attributes["http.route"] = record.route
-        if record.http_version is not None:
+        if record.http_version in VERSIONS:
             attributes["network.protocol.version"] = record.http_version
         if record.error is not None:
             attributes["error.type"] = type(record.error).__qualname__

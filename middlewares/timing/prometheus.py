@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -52,6 +53,8 @@ class PrometheusExporter:
                 ),
             )
         self._duration, self._active = _metrics[registry]
+        # The client takes longer to find a series than to add to it. There are no more of them than it has itself.
+        self._observe: dict[tuple[str, str, int | None], Callable[[float], None]] = {}
 
     def on_start(self, scope: Scope) -> None:
         """Count a request that begins."""
@@ -62,6 +65,10 @@ class PrometheusExporter:
         """Observe a request that is over."""
         if record.type == "http":
             self._active.dec()
-            status = final_status(record)
-            labels = (known_method(record), record.route or "", "" if status is None else str(status))
-            self._duration.labels(*labels).observe(record.duration)
+            labels = (known_method(record), record.route or "", final_status(record))
+            observe = self._observe.get(labels)
+            if observe is None:
+                method, route, status = labels
+                series = self._duration.labels(method, route, "" if status is None else str(status))
+                observe = self._observe[labels] = series.observe
+            observe(record.duration)

@@ -63,43 +63,41 @@ class TimingRecord(NamedTuple):
 def state_value(scope: Scope, key: str) -> str | None:
     """A `str` in the state of a scope, which may be missing or of another kind; None if there is none."""
     state: Any = scope.get("state")
-    value: Any = cast("Mapping[str, Any]", state).get(key) if isinstance(state, Mapping) else None
+    # `dict` first, as the check of an abstract class takes long.
+    value: Any = cast("Mapping[str, Any]", state).get(key) if isinstance(state, (dict, Mapping)) else None
     return value if isinstance(value, str) else None
 
 
 def route_template(scope: Scope) -> str | None:
     """The template of the route that routers left in the scope, without values of the request; None if none matched."""
     route: Any = scope.get("route")
+    path: Any = getattr(route, "path", None)
     template: Any = scope.get("path_template")  # Litestar
     if not template:
         fastapi: Any = scope.get("fastapi")
         context: Any = cast("Mapping[str, Any]", fastapi).get("effective_route_context") if fastapi else None
         # FastAPI: the path of the route itself lacks the prefix of include_router.
-        template = getattr(context, "path_format", None) or getattr(route, "path", None)
+        template = (getattr(context, "path_format", None) or path) if context else path
     if not isinstance(template, str):
         return None
-    prefix = _mount_prefix(scope, template if not _is_mount(route, template) else "")
-    if prefix is None:
+    # Starlette leaves the mount itself where nothing below it was matched, or where what is mounted has no routes.
+    at_mount = path == template and hasattr(route, "routes")
+    if at_mount and route.routes:
         return None
-    return prefix if _is_mount(route, template) else prefix + template
+    outer: Any = scope.get("app_root_path")
+    root: Any = scope.get("root_path") or ""
+    if outer is None or root == outer or not root.startswith(outer):
+        return template
+    own = "" if at_mount else template  # the path of a mount is the end of root_path already
+    prefix = _mount_prefix(scope, root[len(outer) :], own)
+    return None if prefix is None else prefix + own
 
 
-def _is_mount(route: Any, template: str) -> bool:
-    # Starlette leaves the mount itself where an application that does no routing is mounted; its path is the end of
-    # root_path already.
-    return getattr(route, "path", None) == template and hasattr(route, "routes")
-
-
-def _mount_prefix(scope: Scope, template: str) -> str | None:
+def _mount_prefix(scope: Scope, prefix: str, template: str) -> str | None:
     """What mounts added to `root_path`, with `{name}` in place of the values; None if one cannot be put back."""
-    outer: str | None = scope.get("app_root_path")
-    root: str = scope.get("root_path") or ""
-    if outer is None or not root.startswith(outer):
-        return ""
-    prefix = root[len(outer) :]
     params: dict[str, Any] = scope.get("path_params") or {}
     # From the end: mounts nest, and a parameter inside is a later one.
-    for name, value in reversed(params.items()) if prefix else ():
+    for name, value in reversed(params.items()):
         if "{" + name + "}" in template or "{" + name + ":" in template:
             continue
         restored = _put_back(prefix, name, value)

@@ -34,36 +34,39 @@ class Span(NamedTuple):
     desc: str | None
 
 
-class Collector:
-    """The spans of one request. The contexts of its tasks and threads share it; `spans` is None once it is closed."""
-
-    __slots__ = ("spans",)
-
-    def __init__(self) -> None:
-        self.spans: list[Timed] | None = []
-
+Collector: TypeAlias = list[list[Timed] | None]
+"""The spans of one request: the only item, which is None once they are closed. The contexts of its tasks and threads
+share it. No class, since it is made for each request, and a list takes half the time."""
 
 current: ContextVar[Collector | None] = ContextVar("middlewares.timing", default=None)
 
 
-class Timer:
-    """What `span` returns: times a `with` block, or each call of a function that it decorates.
+class span:  # noqa: N801 - a context manager and a decorator, as `contextlib.suppress` is
+    """Measure a part of the request: a `with` block, or each call of a plain or async function that it decorates.
+
+    It belongs to the request whose context it runs in, also in tasks and in threads that got a copy of the context
+    (`asyncio.to_thread`, `anyio.to_thread.run_sync`). Outside of a request, and after its end, it does nothing.
+
+    Args:
+        name: The name of the entry. In the header, characters that are not allowed become `_`, and equal names one
+            entry with the sum.
+        desc: A description in words, which browsers show. Clients can read it. None: none.
 
     Attributes:
         name: The name of the entry.
-        desc: Its description; it may still be set within the block. None for none.
+        desc: Its description; it may still be set within the block.
     """
 
     __slots__ = ("_collector", "_started", "desc", "name")
 
     def __init__(self, name: str, desc: str | None = None) -> None:
-        self.name = name
+        self.name = name if name.__class__ is str else str(name)
         self.desc = desc
-        self._started: float | None = None
+        self._started = 0.0  # while no block runs
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        if self._started is not None:
+        if self._started:
             raise RuntimeError("a span measures one block at a time: call span() for each")
         self._collector = current.get()
         self._started = perf_counter()
@@ -73,11 +76,11 @@ class Timer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the clock; also where the block raises, which goes on."""
-        now = perf_counter()
-        started, self._started = self._started, None
-        collector = self._collector
-        if collector is not None and (spans := collector.spans) is not None and len(spans) < MOST_SPANS:
-            spans.append((self.name, now - cast("float", started), self.desc))
+        took = perf_counter() - self._started
+        self._started = 0.0
+        collector, desc = self._collector, self.desc
+        if collector is not None and (spans := collector[0]) is not None and len(spans) < MOST_SPANS:
+            spans.append((self.name, took, desc if desc is None else str(desc)))
 
     def __call__(self, function: _F) -> _F:
         """Decorate a plain or an async function.
@@ -90,7 +93,7 @@ class Timer:
 
             @wraps(function)
             async def timed_async(*args: Any, **kwargs: Any) -> Any:
-                with Timer(name, desc):
+                with span(name, desc):
                     return await function(*args, **kwargs)
 
             return cast("_F", timed_async)
@@ -99,24 +102,10 @@ class Timer:
 
         @wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            with Timer(name, desc):
+            with span(name, desc):
                 return function(*args, **kwargs)
 
         return cast("_F", timed)
-
-
-def span(name: str, desc: str | None = None) -> Timer:
-    """Measure a part of the request: a `with` block, or each call of a plain or async function that it decorates.
-
-    It belongs to the request whose context it runs in, also in tasks and in threads that got a copy of the context
-    (`asyncio.to_thread`, `anyio.to_thread.run_sync`). Outside of a request, and after its end, it does nothing.
-
-    Args:
-        name: The name of the entry. In the header, characters that are not allowed become `_`, and equal names one
-            entry with the sum.
-        desc: A description in words, which browsers show. Clients can read it. None: none.
-    """
-    return Timer(name if name.__class__ is str else str(name), desc if desc is None else str(desc))
 
 
 def add(name: str, duration: float | None = None, desc: str | None = None) -> None:
@@ -128,7 +117,7 @@ def add(name: str, duration: float | None = None, desc: str | None = None) -> No
         desc: A description in words. None: none.
     """
     collector = current.get()
-    if collector is not None and (spans := collector.spans) is not None and len(spans) < MOST_SPANS:
+    if collector is not None and (spans := collector[0]) is not None and len(spans) < MOST_SPANS:
         spans.append((str(name), _seconds(duration), desc if desc is None else str(desc)))
 
 

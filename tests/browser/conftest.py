@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,16 @@ def browser(certificate: Certificate) -> Iterator[object]:
             executable_path=program, args=[*_ARGUMENTS, trusted], headless=True, timeout=_TIMEOUT_MS
         )
         yield launched
+        asyncio._set_running_loop(launched._loop)
         launched.close()
+
+
+@pytest.fixture(autouse=True)
+def _loop(browser: object) -> Iterator[None]:
+    """Between its calls, Playwright leaves its loop marked as the running one: no other test could run its own then."""
+    asyncio._set_running_loop(browser._loop)  # type: ignore[attr-defined]
+    yield
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture

@@ -80,6 +80,9 @@ def test_is_slow_until_digested():
     assert dictionary.is_slow
     dictionary.whole(NEW)
     assert not dictionary.is_slow
+    streamed = Dictionary(OLD, 3)
+    assert NEW == decode(streamed.stream(events=False).finish(NEW), OLD)
+    assert not streamed.is_slow
     assert not shelf(OLD).find(named(OLD)).is_slow
 
 
@@ -234,3 +237,36 @@ def test_bad_uses(uses):
     """A pattern with groups, or that no header can hold, and a prefix without a slash, are refused by name."""
     with pytest.raises(ValueError, match="use_as_dictionary must"):
         shelf(uses=uses)
+
+
+def test_learning():
+    """The pieces of a body are learned together when it is complete; what is dropped is not, nor what comes after that."""
+    learning = shelf(uses={})
+    body = learning.learning()
+    body.add(b"1234")
+    body.add(b"5678")
+    assert 8 == body.size == learning.held
+    body.finish()
+    assert learning.find(named(b"12345678"))
+    dropped = learning.learning()
+    dropped.add(b"abcdefgh")
+    dropped.drop()
+    dropped.add(b"abcdefgh")
+    dropped.finish()
+    assert learning.find(named(b"abcdefgh")) is None
+    assert 0 == learning.held
+
+
+def test_learned_by_two_threads(monkeypatch):
+    """A body that another thread has learned meanwhile is kept once."""
+    learning = shelf(uses={})
+    made = module.Dictionary
+
+    def making(data, *rest):
+        monkeypatch.setattr(module, "Dictionary", made)
+        learning.learn(data)
+        return made(data, *rest)
+
+    monkeypatch.setattr(module, "Dictionary", making)
+    learning.learn(OLD)
+    assert (1, len(OLD)) == (len(learning._learned), learning._bytes)

@@ -91,9 +91,14 @@ def test_any_bytes(field):
         pytest.param(b'"v1"', b'W/"v1-gzip"', b'W/"v1-gzip"', id="weakened on the way"),
         pytest.param(b'W/"v1"', b'W/"v1-gzip"', b'W/"v1-gzip"', id="weak"),
         pytest.param(b'"v1-gzip"', b'"v1-gzip-identity"', b'"v1-gzip-identity"', id="kept apart"),
-        pytest.param(b'"v1"', b"", b'"v1"', id="nothing sent"),
+        pytest.param(b'"v1"', b"", b'"v1-gzip"', id="asked by date alone"),
     ],
 )
 def test_repeated(tag, field, expected):
     """A 304 has the tag that the client holds (RFC 9110 15.4.5)."""
     assert expected == repeated(tag, field, b"-gzip")
+
+
+def test_repeated_where_plain_content_is_preferred():
+    """Asked by date alone, a client that would get plain content gets the plain tag."""
+    assert repeated(b'"v1"', b"", b"") == b'"v1"'

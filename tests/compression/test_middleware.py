@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewares.compression import CompressionMiddleware, encoders, responses, threads
+from middlewares.compression import CompressionMiddleware, dictionaries, encoders, threads
 from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, run
 from tests.compression.coded import zstd
@@ -443,6 +443,26 @@ def test_conditions():
 
 
 @backends
+def test_routing_at_the_start(backend):
+    """What a router has written into the changed scope is seen outside as the response starts."""
+    seen = []
+
+    async def app(scope, receive, send):
+        scope["route"] = "found"
+        await send(start(JSON))
+        await send(body())
+
+    class Watching(Recorder):
+        async def send(self, message):
+            seen.append(scope.get("route"))
+            await super().send(message)
+
+    scope = accepting("gzip", "GET", (b"if-none-match", b'"v1-gzip"'))
+    _drive(CompressionMiddleware(app), scope, Watching(scope), backend)
+    assert ["found", "found"] == seen
+
+
+@backends
 def test_routing_of_a_failed_request(backend):
     """What a router has written into the changed scope is seen outside, also when the application raises."""
 
@@ -470,6 +490,40 @@ def test_excluded_paths(path):
     scope = accepting("gzip", "GET", (b"if-none-match", b'"v1-gzip"'), path=path)
     assert [start(JSON), body(TEXT)] == run(linted(app, exclude_paths=excluded), scope)
     assert seen[0]["headers"] is scope["headers"]
+
+
+HEADERS = st.sampled_from(
+    [
+        *(JSON, (b"content-type", b"image/png"), EVENTS, (b"Content-Type", b"text/css"), (b"content-length", b"9")),
+        *((b"content-length", b"499"), (b"content-length", b"0500"), (b"content-length", b"x"), (b"x-a", b"1")),
+        *((b"etag", b'"a-gzip"'), (b"vary", b"Cookie"), (b"content-encoding", b"br"), [b"x-b", b"2"]),
+        *((b"x-c", bytearray(b"3")), (b"cache-control", b"no-transform")),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(HEADERS, max_size=4), st.sampled_from(["", "gzip", "gzip, *;q=0"]), st.sampled_from([200, 404, 206, 304])
+)
+def test_plain_starts(headers, accept, status):
+    """The short way that most starts take comes to what the policy says by the long one, the first time and later."""
+    app = CompressionMiddleware(sending({**start(status=status), "headers": headers}, body(b"small")))
+    policy = app._policy
+    outcome = policy.start({**start(status=status), "headers": headers}, http_scope(), policy.asked(accept.encode()))
+    if type(outcome) is dict:
+        assert [[outcome, body(b"small")]] * 2 == [run(app, accepting(accept)), run(app, accepting(accept))]
+
+
+def test_predicate():
+    """It is asked for each response, also for those whose type is known by then."""
+    app = CompressionMiddleware(
+        sending(start(JSON), body(TEXT)), predicate=lambda scope, start: "code" in scope["path"]
+    )
+    for _ in range(2):
+        assert [start(JSON), body(TEXT)] == run(app, accepting(path="/plain"))
+        assert encoding("gzip") in run(app, accepting(path="/code"))[0]["headers"]
+        assert [start(JSON), body(TEXT)] == run(app, http_scope(path="/plain"))
 
 
 def test_shared_messages():
@@ -615,6 +669,211 @@ def test_the_client_has_gone(backend, when):
     assert [error] == raised
 
 
+@backends
+def test_a_hole_has_no_end(backend):
+    """A piece that did not go out is missing: what comes after it raises, though the application has swallowed that."""
+
+    async def app(scope, receive, send):
+        await send(start(EVENTS))
+        for number in range(4):
+            try:
+                await send(body(b"data: %d\n\n" % number, more=True))
+            except OSError as error:
+                raised.append(error)
+        await send(body())
+
+    raised = []
+
+    class Once(Recorder):
+        async def send(self, message):
+            if len(self.sent) == 2 and not raised:
+                raise OSError("once")
+            await super().send(message)
+
+    scope = accepting("zstd")
+    recorder = Once(scope)
+    with pytest.raises(OSError, match="once"):
+        _drive(CompressionMiddleware(app), scope, recorder, backend)
+    assert 3 == len(raised)
+    assert [True] == [message["more_body"] for message in recorder.sent[1:]]
+
+
+@backends
+@pytest.mark.parametrize("messages", [[start(JSON), body(TEXT)], [start(EVENTS), body(b"a", more=True)]])
+def test_nothing_follows_a_broken_start(backend, messages):
+    """Once the start or the whole body has failed, every later piece raises, and names what happened first."""
+    failed = []
+
+    async def app(scope, receive, send):
+        for message in messages:
+            try:
+                await send(message)
+            except OSError as error:
+                failed.append(error)
+        await send(body())
+
+    class Gone(Recorder):
+        async def send(self, message):
+            raise OSError("gone")
+
+    scope = accepting("zstd")
+    with pytest.raises(RuntimeError, match="the response broke off") as raised:
+        _drive(CompressionMiddleware(app), scope, Gone(scope), backend)
+    assert raised.value.__cause__ is failed[0]
+
+
+@backends
+@pytest.mark.parametrize("kind", [JSON, EVENTS])
+@pytest.mark.parametrize("first", [body(TEXT, more=True), body(TEXT * 2000, more=True)], ids=["stream", "whole"])
+def test_two_tasks_at_the_first_piece(backend, kind, first):
+    """Nothing overtakes the start and the first piece while they are on their way, also in a thread."""
+
+    async def app(scope, receive, send):
+        size = (b"content-length", b"%d" % len(TEXT * 2000))
+        await send(start(kind, *([size] if len(first["body"]) > len(TEXT) else [])))
+        entered = anyio.Event()
+
+        async def send_first():
+            entered.set()
+            await send(first)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(send_first)
+            await entered.wait()
+            async with anyio.create_task_group() as others:
+                others.start_soon(send, body(more=True))
+                others.start_soon(send, body(more=True))
+            await send(body())
+
+    class Slow(Recorder):
+        async def send(self, message):
+            await anyio.sleep(0.002)
+            await super().send(message)
+
+    scope = accepting("zstd")
+    recorder = Slow(scope)
+    _drive(CompressionMiddleware(app), scope, recorder, backend)
+    assert "http.response.start" == recorder.sent[0]["type"]
+    assert False is recorder.sent[-1]["more_body"]
+    assert first["body"] == decode("zstd", joined(recorder.sent))
+
+
+def test_a_start_while_the_first_piece_is_on_its_way():
+    """An event stream whose start waits lets no piece overtake it."""
+
+    async def app(scope, receive, send):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, start(EVENTS))
+            await anyio.lowlevel.checkpoint()
+            await send(body(b"data: 1\n\n"))
+
+    class Slow(Recorder):
+        async def send(self, message):
+            await anyio.sleep(0.002)
+            await super().send(message)
+
+    scope = accepting("zstd")
+    recorder = Slow(scope)
+    _drive(CompressionMiddleware(app), scope, recorder, "asyncio")
+    assert ["http.response.start", "http.response.body"] == [message["type"] for message in recorder.sent]
+
+
+def test_a_second_start():
+    """A second start goes out behind the held one, for the server to refuse."""
+    sent = run(CompressionMiddleware(sending(start(JSON), start(JSON, status=500), body(TEXT))), accepting())
+    assert [200, 500] == [message["status"] for message in sent[:2]]
+
+
+@pytest.mark.parametrize(
+    "pieces", [[body(TEXT)], [body(TEXT, more=True), body()], [body(TEXT * 2, more=True), body(TEXT)]]
+)
+def test_a_body_of_another_length(pieces):
+    """A body that is not as long as Content-Length says gets no good end: the server refuses it, or it is not ended."""
+    declared = (b"content-length", b"%d" % (len(TEXT) + 1))
+    app = CompressionMiddleware(sending(start(JSON, declared), *pieces))
+    if len(pieces) == 1:
+        assert [start(JSON, declared, VARY), pieces[0]] == run(app, accepting())
+        return
+    scope = accepting()
+    recorder = Recorder(scope)
+    with pytest.raises(RuntimeError, match="not the length that Content-Length says"):
+        _drive(app, scope, recorder, "asyncio")
+    assert all(message["more_body"] for message in recorder.sent[1:])
+
+
+def test_trailers_without_digests():
+    """Digests of the plain body in trailers are removed, the other ones stay (RFC 9530 2, 3)."""
+    trailers = {
+        "type": "http.response.trailers",
+        "headers": [(b"Repr-Digest", b"x"), (b"x", b"1"), (b"digest", b"x")],
+        "more_trailers": False,
+    }
+    app = CompressionMiddleware(sending(start(JSON, trailers=True), body(TEXT, more=True), body(), trailers))
+    sent = run(app, accepting("gzip", extensions={"http.response.trailers": {}}))
+    assert {**trailers, "headers": [(b"x", b"1")]} == sent[-1]
+
+
+def test_a_timer_that_is_cancelled_before_it_runs():
+    """What a loop cancels at its end, before its first step, is not waited for without end."""
+
+    async def app(scope, receive, send):
+        await send(start(JSON))
+        await send(body(b"a", more=True))
+        before = asyncio.all_tasks()
+        await send(body(b"b", more=True))
+        (timer,) = asyncio.all_tasks() - before
+        timer.cancel()
+
+    async def main():
+        scope = accepting()
+        recorder = Recorder(scope)
+        await asyncio.wait_for(CompressionMiddleware(app)(scope, recorder.receive, recorder.send), 10)
+
+    asyncio.run(main())
+
+
+def test_a_timer_that_is_cancelled_while_it_sends():
+    """Then the piece is missing, and the stream cannot go on."""
+
+    async def app(scope, receive, send):
+        await send(start(JSON))
+        await send(body(b"a", more=True))
+        before = asyncio.all_tasks()
+        await send(body(b"b", more=True))
+        (timer,) = asyncio.all_tasks() - before
+        await in_timer.wait()
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
+        await send(body(b"c"))
+
+    in_timer = anyio.Event()
+
+    class Stalled(Recorder):
+        async def send(self, message):
+            if len(self.sent) == 2:
+                in_timer.set()
+                await anyio.sleep_forever()
+            await super().send(message)
+
+    scope = accepting()
+    with pytest.raises(RuntimeError, match="the response broke off"):
+        _drive(CompressionMiddleware(app), scope, Stalled(scope), "asyncio")
+
+
+def test_no_piece_after_the_end():
+    """An application that lingers after its last piece gets nothing sent behind it by the timer."""
+
+    async def app(scope, receive, send):
+        await send(start(JSON))
+        await send(body(b"a", more=True))
+        await send(body(b"b", more=True))
+        await send(body(b"c"))
+        await anyio.sleep(0.06)
+
+    sent = run(CompressionMiddleware(app), accepting("zstd"))
+    assert [True, False] == [message["more_body"] for message in sent[1:]]
+
+
 # ---- threads
 
 
@@ -675,7 +934,7 @@ def test_loop_stays_free():
 
 def test_threads_are_bounded(monkeypatch):
     """At most as many bodies as there are cores are coded at once, in each event loop anew."""
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
     at_once, most = [0], [0]
     lock = threading.Lock()
     whole = encoders.Zstd.whole
@@ -738,6 +997,7 @@ def test_deltas_between_versions():
     old = random.Random(1).randbytes(30_000).hex().encode()
     new = old[:9_000] + b"changed" + old[9_000:]
     versions = iter([[body(old)], [body(new)], [body(old[:100], more=True), body(old[100:])], [body(new)]])
+    assert len(old) > 50_000  # so that it is learned in a thread
 
     async def app(scope, receive, send):
         await send(start(JSON, (b"cache-control", b"max-age=60")))
@@ -748,10 +1008,11 @@ def test_deltas_between_versions():
     mark = (b"use-as-dictionary", b'match="/data/*"')
 
     def get(*available):
-        named = [
-            (b"available-dictionary", b":" + base64.b64encode(hashlib.sha256(a).digest()) + b":") for a in available
-        ]
-        sent = run(middleware, accepting("gzip, br, zstd, dcz", "GET", *named, path="/data/1"))
+        # As browsers do: they say `dcz` once they have a dictionary (RFC 9842 6.1).
+        hashes = [base64.b64encode(hashlib.sha256(data).digest()) for data in available]
+        named = [(b"available-dictionary", b":" + digest + b":") for digest in hashes]
+        accept = "gzip, br, zstd, dcb, dcz" if available else "gzip, br, zstd"
+        sent = run(middleware, accepting(accept, "GET", *named, path="/data/1"))
         assert mark in sent[0]["headers"]
         return dict(sent[0]["headers"])[b"content-encoding"], joined(sent)
 
@@ -764,20 +1025,40 @@ def test_deltas_between_versions():
     assert (b"dcz", new) == (coding, decoded(second, old))
     assert 200 > len(second)
     coding, third = get(new)
-    assert (b"dcz", old) == (coding, decoded(third, new))
+    assert (b"dcz", old) == (coding, decoded(third, new))  # learned from a whole body, coded as a stream
     assert 250 > len(third)
     coding, _ = get(b"unknown")
     assert b"zstd" == coding
 
 
 def test_what_is_too_large_to_learn(monkeypatch):
-    """Of a stream, no more is kept than a dictionary may have."""
-    monkeypatch.setattr(responses, "LARGEST_LEARNED", 100)
-    middleware = CompressionMiddleware(
-        sending(start(JSON), *[body(b"a" * 60, more=True)] * 3, body()), use_as_dictionary={"/": "/*"}
-    )
-    run(middleware, accepting("zstd, dcz"))
-    assert [] == [*middleware._policy._shelf._learned]
+    """Of a stream, no more is held than a dictionary may have, and of all streams together no more than of all of them."""
+    pieces = [body(b"a" * 60, more=True)] * 3
+    middleware = CompressionMiddleware(sending(start(JSON), *pieces, body()), use_as_dictionary={"/": "/*"})
+    shelf = middleware._policy._shelf
+    for bound in ("LARGEST_LEARNED", "MOST_LEARNED_BYTES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(dictionaries, bound, 100)
+            run(middleware, accepting("zstd"))
+            assert (0, 0) == (len(shelf._learned), shelf.held)
+    run(middleware, accepting("zstd"))
+    assert (1, 0) == (len(shelf._learned), shelf.held)
+
+
+def test_a_stream_that_breaks_off_is_not_learned():
+    """What is held of it is let go."""
+
+    async def app(scope, receive, send):
+        await send(start(JSON))
+        await send(body(TEXT, more=True))
+        assert len(TEXT) == shelf.held
+        raise LookupError
+
+    middleware = CompressionMiddleware(app, use_as_dictionary={"/": "/*"})
+    shelf = middleware._policy._shelf
+    with pytest.raises(LookupError):
+        run(middleware, accepting("zstd"))
+    assert (0, 0) == (len(shelf._learned), shelf.held)
 
 
 # ---- order

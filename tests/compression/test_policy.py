@@ -66,10 +66,12 @@ def test_coded(headers):
         pytest.param(start([JSON, LONG]), b"", id="not accepted"),
         pytest.param(start([JSON, LONG]), b"identity, gzip;q=0.5", id="plain preferred"),
         pytest.param(start([JSON], 304), b"gzip", id="304"),
+        pytest.param(start([JSON, LONG], 206), b"gzip", id="206 (starlette #3414)"),
+        pytest.param(start([JSON, LONG, (b"content-range", b"bytes 0-9/10")], 206), b"gzip", id="206 with its range"),
     ],
 )
 def test_plain_with_vary(message, accept):
-    """What another client could get coded, or another time, has Vary (RFC 9110 12.5.5; starlette #2863)."""
+    """What another client could get coded has Vary, parts and 304 too (RFC 9110 12.5.5, 15.3.7; starlette #2863)."""
     assert {**message, "headers": [*message["headers"], VARY]} == outcome(message, accept)
 
 
@@ -80,7 +82,7 @@ def test_plain_with_vary(message, accept):
         pytest.param(start([JSON, LONG, (b"content-encoding", b"br")]), id="coded"),
         pytest.param(start([JSON, LONG, (b"Content-Encoding", b"identity")]), id="opted out (rainbond #1909)"),
         pytest.param(start([JSON, LONG, (b"content-range", b"bytes 0-9/10")]), id="content-range"),
-        pytest.param(start([JSON, LONG], 206), id="206 (starlette #3414)"),
+        pytest.param(start([JSON, LONG, (b"content-encoding", b"br")], 206), id="a part of what is coded"),
         pytest.param(start([JSON], 204), id="204"),
         pytest.param(start([JSON], 205), id="205"),
         pytest.param(start([JSON], 103), id="1xx"),
@@ -136,6 +138,12 @@ def test_length_beside_trailers():
     assert (b"content-length", b"7") in outcome(start([JSON], trailers=False)).coded(7)["headers"]
 
 
+def test_length_beside_transfer_encoding():
+    """A response that says how it is transferred gets no Content-Length beside it (RFC 9112 6.2)."""
+    chunked = (b"Transfer-Encoding", b"chunked")
+    assert (b"content-length", b"7") not in outcome(start([JSON, chunked])).coded(7)["headers"]
+
+
 def test_other_keys_of_the_start():
     """Keys of the start that are not known here stay."""
     assert outcome(start([JSON], trailers=True, other=1)).coded(None)["other"] == 1
@@ -169,6 +177,18 @@ def test_304(sent, tag, expected):
     assert [(b"etag", expected), VARY] == deciding.start(start([(b"etag", tag)], 304), scope, asked)["headers"]
     plain = [(b"accept-encoding", b"gzip"), (b"if-none-match", sent.replace(b"-gzip", b"").replace(b"-br", b""))]
     assert (None if sent == b'"v1"' else plain) == headers
+
+
+def test_304_without_what_is_not_true_of_the_coded_body():
+    """Caches write what a 304 says onto the response that they hold: nothing of the plain one (RFC 9111 3.2)."""
+    deciding = policy()
+    scope = http_scope(headers=[(b"if-none-match", b'"v1-gzip"')])
+    asked, _ = deciding.conditional(scope, deciding.asked(b"gzip"))
+    plain = [LONG, (b"accept-ranges", b"bytes"), (b"repr-digest", b"x")]
+    message = start([(b"etag", b'"v1"'), *plain], 304)
+    assert [(b"etag", b'"v1-gzip"'), VARY] == deciding.start(message, scope, asked)["headers"]
+    held = deciding.conditional(http_scope(headers=[(b"if-none-match", b'"v1"')]), deciding.asked(b"gzip"))[0]
+    assert [(b"etag", b'"v1"'), *plain, VARY] == deciding.start(message, scope, held)["headers"]
 
 
 def test_304_without_coding():
@@ -231,7 +251,10 @@ def test_memory_is_bounded():
         deciding.asked(b"gzip;q=0.%d" % number)
         deciding.start(start([(b"content-type", b"text/%d" % number)]), http_scope(), deciding.known[None])
     deciding.asked(b"gzip," * 1000)
-    assert max(len(deciding.known), len(deciding._kinds)) <= 256
+    assert max(len(deciding.known), len(deciding.kinds)) <= 256
+    assert None in deciding.known
+    assert b"gzip;q=0.1999" in deciding.known  # what comes now is remembered, whatever came before
+    assert b"text/1999" in deciding.kinds
     assert b"gzip," * 1000 not in policy().known
 
 
@@ -285,12 +308,12 @@ MARK = (b"use-as-dictionary", b'match="/app/*"')
 
 
 def test_use_as_dictionary():
-    """Responses to learn are marked for clients that take `dcz`, in their coded form, which is kept."""
+    """Responses to learn are marked in their coded form: no client says `dcz` before it has one (RFC 9842 6.1)."""
     scope = http_scope(path="/app/x")
-    plan = planned(scope, start([JSON]), use_as_dictionary=USES)
+    plan = planned(scope, start([JSON]), b"gzip, br", use_as_dictionary=USES)
     assert MARK in plan.coded(None)["headers"]
     assert MARK not in plan.plain()["headers"]
-    assert plan.learn is not None
+    assert plan.learning is not None
 
 
 @pytest.mark.parametrize(
@@ -305,7 +328,6 @@ def test_use_as_dictionary():
         pytest.param(
             http_scope(path="/app/x"), start([JSON, (b"cache-control", b"no-cache")]), WITH_DCZ, id="no-cache"
         ),
-        pytest.param(http_scope(path="/app/x"), start([JSON]), b"zstd, gzip", id="no dcz"),
         pytest.param(
             http_scope(path="/app/x", headers=[(b"sec-fetch-mode", b"no-cors")]), start([JSON]), WITH_DCZ, id="foreign"
         ),
@@ -317,7 +339,7 @@ def test_use_as_dictionary():
 def test_nothing_to_learn(scope, message, accept):
     """What no client would keep as a dictionary is not marked, and not kept."""
     plan = planned(scope, message, accept, use_as_dictionary=USES)
-    assert (None, None) == (plan.mark, plan.learn)
+    assert (None, None) == (plan.mark, plan.learning)
 
 
 def test_the_application_s_own_mark():
@@ -325,9 +347,9 @@ def test_the_application_s_own_mark():
     own = (b"use-as-dictionary", b'match="/x", id="1"')
     plan = planned(http_scope(path="/app/x"), start([JSON, own]), use_as_dictionary=USES)
     assert [own] == [pair for pair in plan.coded(None)["headers"] if pair[0] == b"use-as-dictionary"]
-    assert plan.learn is not None
-    assert planned(http_scope(), start([JSON, own]), use_as_dictionary={}).learn is not None
-    assert planned(http_scope(), start([JSON, own]), dictionaries=[OLD]).learn is None
+    assert plan.learning is not None
+    assert planned(http_scope(), start([JSON, own]), use_as_dictionary={}).learning is not None
+    assert planned(http_scope(), start([JSON, own]), dictionaries=[OLD]).learning is None
 
 
 # ---- configuration

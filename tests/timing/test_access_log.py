@@ -6,6 +6,8 @@ import logging
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from middlewares.testing import http_scope, run
 from middlewares.timing import AccessLog, TimingMiddleware
@@ -60,6 +62,54 @@ def test_combined(caplog):
         r"\"\x1b[31m\r\n\xe9\x7f",
         r"i\n\x20\"d",
     )
+
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)  # surrogates, too: paths are decoded leniently
+BYTES = st.binary(max_size=40)
+
+
+@settings(max_examples=150)
+@given(
+    method=TEXTS,
+    path=TEXTS,
+    query=BYTES,
+    referer=BYTES,
+    agent=BYTES,
+    client=TEXTS,
+    version=TEXTS,
+    request_id=TEXTS,
+    template=TEXTS,
+)
+def test_any_request(method, path, query, referer, agent, client, version, request_id, template):
+    """Whatever a request holds: one line of visible ASCII, whose fields can be told apart, and whose JSON is JSON."""
+    scope = http_scope(
+        method,
+        "/",
+        [(b"referer", referer), (b"user-agent", agent)],
+        query_string=query,
+        client=(client, 1),
+        http_version=version,
+        state={"request_id": request_id},
+        path_template=template,
+    )
+    scope["path"] = path
+    seen = []
+    logger = logging.Logger("hypothesis", logging.INFO)  # noqa: LOG001 - nobody else's
+    logger.addHandler(logging.NullHandler())
+    logger.addFilter(lambda record: seen.append(record.getMessage()))
+    exporters = [AccessLog(logger=logger), AccessLog(logger=logger, format="json")]
+    run(TimingMiddleware(hello, exporters=exporters), scope)
+    combined, encoded = seen
+    assert combined.isascii()
+    assert combined.isprintable()
+    assert encoded.isascii()
+    assert encoded.isprintable()
+    quoted = r'"((?:[^"\\]|\\.)*)"'
+    assert re.fullmatch(
+        rf"\S+ - - \[[^\]]+\] {quoted} 200 3 {quoted} {quoted} request_id=\S+ duration=\S+ ttfb=\S+ route=\S+", combined
+    )
+    found = json.loads(encoded)
+    assert (found["method"], found["client"], found["request_id"]) == (method, client, request_id)
 
 
 def test_aborted(caplog):
@@ -127,6 +177,8 @@ def test_off(caplog):
         ({"format": "common"}, ValueError, "format must be"),
         ({"redact": "token"}, TypeError, "redact must be"),
         ({"redact": 1}, TypeError, "redact must be"),
+        ({"redact": ["a", b"b"]}, TypeError, "redact must be"),
+        ({"exclude": 1}, TypeError, "exclude must be"),
         ({"exclude": "health"}, ValueError, "exclude must be"),
     ],
 )

@@ -1,7 +1,10 @@
 """Metrics on the official clients: names, labels that cannot grow without end, and what a missing client says."""
 
 import contextlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,7 @@ def drive(exporter):
         with contextlib.suppress(BoomError):
             run(wrapped, http_scope(method, f"/{path}"))
     run(wrapped, http_scope("GET", "/999", scheme=None, http_version=None))
+    run(wrapped, http_scope("GET", "/999", scheme="gopher", http_version="9.9"))  # made up by a client
     run(wrapped, websocket_scope())
 
 
@@ -57,7 +61,7 @@ def test_prometheus():
     assert counts == [
         f"http_server_request_duration_seconds_count{{{labels}}} {count}"
         for labels, count in [
-            ('method="GET",route="",status=""', "4.0"),
+            ('method="GET",route="",status=""', "6.0"),
             ('method="GET",route="",status="500"', "4.0"),
             ('method="GET",route="/x/{y}",status="200"', "4.0"),
             ('method="POST",route="",status="404"', "2.0"),
@@ -117,10 +121,56 @@ def test_opentelemetry():
         ({method: "_OTHER", status: 503, error: "503", **common}, 1),
         ({method: "GET", status: 500, error: "BoomError", **common}, 2),
         ({method: "GET", **common}, 1),
-        ({method: "GET"}, 1),
+        ({method: "GET"}, 2),
     ]
     assert len(found) == len(expected)
     assert all(row in found for row in expected)
+
+
+WORKERS = """
+import os, sys
+import prometheus_client
+from prometheus_client import multiprocess
+from middlewares.testing import http_scope, run
+from middlewares.timing import PrometheusExporter, TimingMiddleware
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+wrapped = TimingMiddleware(app, exporters=[PrometheusExporter()])
+run(wrapped, http_scope())
+for worker in range(2):
+    if os.fork() == 0:
+        for _ in range(3):
+            run(wrapped, http_scope())
+        os._exit(0)
+while True:
+    try:
+        assert os.wait()[1] == 0
+    except ChildProcessError:
+        break
+registry = prometheus_client.CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+sys.stdout.write(prometheus_client.generate_latest(registry).decode())
+"""
+
+
+def test_several_processes(tmp_path):
+    """In the client's mode for several processes, forked workers add up, each series that was found before the fork too."""
+    require("prometheus_client")
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'seconds_count{method="GET",route="",status="200"} 7.0' in done.stdout
+    assert "http_server_active_requests 0.0" in done.stdout
 
 
 @pytest.mark.parametrize(

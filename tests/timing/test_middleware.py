@@ -1,16 +1,21 @@
 """The shell, driven by raw messages: the header, the trailers, and the record of whatever happens."""
 
 import asyncio
+import gc
 import logging
 import math
 import re
+import weakref
+from contextvars import ContextVar
 
 import anyio
 import anyio.lowlevel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from middlewares.testing import Lint, Recorder, http_scope, run, websocket_scope
-from middlewares.timing import Span, TimingMiddleware, add, span
+from middlewares.timing import Span, TimingMiddleware, add, middleware, span
 from middlewares.timing.spans import current
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
@@ -18,6 +23,8 @@ BODY = {"type": "http.response.body", "body": b"abc", "more_body": False}
 PART = {"type": "http.response.body", "body": b"de", "more_body": True}
 TRAILERS = {"type": "http.response.trailers", "headers": [(b"x", b"y")], "more_trailers": False}
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
 
 backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -91,11 +98,45 @@ def test_closed_at_the_start():
         await send(START)
         with span("late"):
             pass
-        kept.append(current.get().spans)
+        kept.append(current.get()[0])
         await send(BODY)
 
     run(TimingMiddleware(app), http_scope())
     assert kept == [None]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"on_complete": id}, {"trailers": True}])
+@pytest.mark.parametrize("messages", [(), (START, BODY)])
+def test_closed_at_the_end(messages, keywords):
+    """After the end of a request, spans of it are ignored, also where it had no response."""
+    kept = []
+
+    async def app(scope, receive, send):
+        kept.append(current.get())
+        await sending(*messages)(scope, receive, send)
+
+    run(TimingMiddleware(app, **keywords), http_scope())
+    assert kept == [[None]]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"expose": lambda scope: True}, {"trailers": True}, {"on_complete": id}])
+def test_clock(keywords, monkeypatch):
+    """The entry is the time from the call to the start of the response, rounded, by the clock for intervals."""
+    ticks = iter([10**18, 10**18 + 1_250_000])
+    monkeypatch.setattr(middleware, "perf_counter_ns", lambda: next(ticks))
+    start = run(TimingMiddleware(sending(START, BODY), **keywords), http_scope())[0]
+    assert start["headers"][-1] == (b"server-timing", b"app;dur=1.3")
+
+
+def test_nothing_to_do():
+    """A layer that neither sends nor records leaves the spans to the layer around it."""
+
+    async def app(scope, receive, send):
+        with span("inner"):
+            pass
+        await sending(START, BODY)(scope, receive, send)
+
+    assert timing_of(TimingMiddleware(app, header=None)) == [b"app;dur=N, inner;dur=N"]
 
 
 @pytest.mark.parametrize("records", [False, True])
@@ -156,10 +197,11 @@ def test_isolation():
     assert asyncio.run(main()) == expected
 
 
+@pytest.mark.parametrize("origin", [None, "*"])
 @pytest.mark.parametrize("expose", [False, lambda scope: False, lambda scope: 1 / 0])
-def test_not_exposed(expose):
+def test_not_exposed(expose, origin):
     """Clients that may not see metrics get the messages as they are; an `expose` that fails is a no."""
-    app = TimingMiddleware(sending(START, BODY), expose=expose, timing_allow_origin="*")
+    app = TimingMiddleware(sending(START, BODY), expose=expose, timing_allow_origin=origin)
     assert run(app, http_scope()) == [START, BODY]
 
 
@@ -375,6 +417,22 @@ def test_disconnect_after_the_end():
     assert (record.aborted, record.request_bytes) == (False, 0)
 
 
+def test_disconnect_during_the_last_send():
+    """The client may leave as soon as it has the last byte, while the server's send has not come back: no abort."""
+    receiving = []
+
+    async def app(scope, receive, send):
+        receiving.append(receive)
+        await sending(START, BODY)(scope, receive, send)
+
+    async def send(message):
+        if message is BODY:
+            assert await receiving[0]() == {"type": "http.disconnect"}
+
+    _, record, _ = outcome(app, None, {"type": "http.disconnect"}, send=send, header=None)
+    assert not record.aborted
+
+
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("server")])
 def test_send_fails(error):
     """An OSError out of send() is a client that left (ASGI spec 2.4); it goes on, like any other exception."""
@@ -459,6 +517,55 @@ def test_hooks(backend, caplog):
     assert {record.name for record in caplog.records} == {"middlewares.timing"}
 
 
+@backends
+def test_context_of_async_hooks(backend):
+    """An async hook sees the context of its request, as a plain one does: ids for logs are kept there."""
+    var = ContextVar("var")
+    seen = []
+
+    async def app(scope, receive, send):
+        var.set("id")
+        await sending(START, BODY)(scope, receive, send)
+
+    async def main():
+        done = anyio.Event()
+
+        async def hook(record):
+            seen.append(var.get(None))
+            done.set()
+
+        recorder = Recorder(http_scope())
+        await TimingMiddleware(app, on_complete=hook)(http_scope(), recorder.receive, recorder.send)
+        await done.wait()
+
+    anyio.run(main, backend=backend)
+    assert seen == ["id"]
+
+
+def test_async_hooks_are_kept():
+    """The loop itself has weak references alone: a hook that nothing else holds is not collected while it waits."""
+    waiting = []
+    done = []
+
+    async def hook(record):
+        future = asyncio.get_running_loop().create_future()
+        waiting.append(weakref.ref(future))
+        await future
+        done.append(record)
+
+    async def main():
+        recorder = Recorder(http_scope())
+        await TimingMiddleware(sending(START, BODY), on_complete=hook)(http_scope(), recorder.receive, recorder.send)
+        await asyncio.sleep(0)
+        gc.collect()
+        waiting[0]().set_result(None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert len(done) == 1
+
+
 def test_async_hook_without_a_loop(caplog):
     """Where no loop runs an async hook cannot: that is logged, and nothing is left behind that would warn."""
 
@@ -487,6 +594,8 @@ def test_async_hook_without_a_loop(caplog):
         ({"exporters": [object()]}, TypeError, "exporters must hold"),
         ({"exporters": [dict]}, TypeError, "exporters must hold"),
         ({"expose": 1}, TypeError, "expose must be"),
+        ({"expose": anyio.sleep}, TypeError, "expose must be True, False or a plain callable"),
+        ({"exclude": anyio.sleep}, TypeError, "exclude must be .*a plain callable"),
         ({"trailers": 1}, TypeError, "trailers must be"),
         ({"traceparent": 1}, TypeError, "traceparent must be"),
         ({"websockets": None}, TypeError, "websockets must be"),
@@ -517,6 +626,29 @@ def test_slow(caplog):
     assert re.sub(r"[0-9.]+ s", "N s", text) == (
         r"slow request: 'G\nT' '/a\n\x1b[31m\u2028' -> 200 in N s (request id 'i\nd')"
     )
+
+
+@settings(max_examples=100)
+@given(method=TEXTS, path=TEXTS, request_id=TEXTS)
+def test_slow_is_one_line(method, path, request_id):
+    """No request can forge a line of the log of slow requests."""
+    seen = []
+
+    def keep(record):
+        seen.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("middlewares.timing")
+    logger.addFilter(keep)
+    try:
+        scope = {**http_scope(method, state={"request_id": request_id}), "path": path}
+        run(TimingMiddleware(sending(START, BODY), slow=0), scope)
+    finally:
+        logger.removeFilter(keep)
+    (line,) = seen
+    assert line.isascii()
+    assert line.isprintable()
+    assert re.fullmatch(r"slow request: (['\"]).*\1 (['\"]).*\2 -> 200 in [0-9.]+ s \(request id (['\"]).*\3\)", line)
 
 
 # Trailers

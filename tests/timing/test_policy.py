@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewares.timing.policy import TimingPolicy, entry_name, quoted
+from middlewares.timing.policy import TimingPolicy, entry_names, quoted
 from middlewares.timing.spans import _seconds
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -17,6 +17,13 @@ FIELD = re.compile(rb"%s(?:, %s)*" % (ENTRY, ENTRY))
 def policy(**keywords):
     defaults = {"header": "Server-Timing", "metric": "app", "precision": 1, "timing_allow_origin": None}
     return TimingPolicy(**{**defaults, **keywords})
+
+
+def at_start(ns, spans=(), headers=(), **keywords):
+    found = policy(**keywords)
+    name, value = found.joined(found.at_start(ns), spans, headers)
+    assert name == b"server-timing"
+    return value
 
 
 @pytest.mark.parametrize(
@@ -38,44 +45,81 @@ def policy(**keywords):
 )
 def test_at_start(spans, expected):
     """Our entry comes first, then each name once, as tokens and quoted-strings (W3C Server Timing; RFC 9110 5.6)."""
-    assert policy().at_start(0.01234, spans) == expected
+    assert at_start(12_340_000, spans) == expected
 
 
-@pytest.mark.parametrize(("precision", "expected"), [(0, b"app;dur=1"), (3, b"app;dur=1.235")])
+@pytest.mark.parametrize(("precision", "expected"), [(0, b"1"), (3, b"1.235"), (6, b"1.234567"), (9, b"1.234567000")])
 def test_precision(precision, expected):
-    """`precision` is the number of digits after the point of milliseconds."""
-    assert policy(precision=precision).at_start(0.0012346, []) == expected
+    """`precision` is the number of digits after the point of milliseconds; the clock has nanoseconds."""
+    assert at_start(1_234_567, precision=precision) == b"app;dur=" + expected
+
+
+@pytest.mark.parametrize(
+    ("ns", "expected"),
+    [(0, b"0.0"), (49_999, b"0.0"), (50_000, b"0.1"), (99_999_999, b"100.0"), (3_600_000_050_000, b"3600000.1")],
+)
+def test_rounding(ns, expected):
+    """The time is rounded, as that of spans is: the whole is never shown as shorter than its part."""
+    assert at_start(ns) == b"app;dur=" + expected
+    assert at_start(ns, precision=1, spans=[("a", ns / 1e9, None)]).endswith(b"dur=" + expected)
+
+
+def test_kept_fields():
+    """The fields of fast responses are made once; those of slow ones are not kept, so that memory does not grow."""
+    found = policy()
+    assert found.at_start(1_000_000) is found.at_start(1_000_001)
+    for seconds in range(2000):
+        found.at_start(seconds * 10**9)
+    assert len(found.fields) == 2
 
 
 def test_traceparent_entry():
     """The trace stands behind our entry, as a description."""
-    assert policy().at_start(0, [("a", None, None)], "00-ab") == b'app;dur=0.0, traceparent;desc="00-ab", a'
+    found = policy()
+    field = found.joined(found.traced(found.at_start(0), "00-ab"), [("a", None, None)])
+    assert field == (b"server-timing", b'app;dur=0.0, traceparent;desc="00-ab", a')
 
 
 def test_percent_in_metric():
     """A percent sign, which a token may hold, is one in the name."""
-    assert policy(metric="100%s").at_start(0, []) == b"100%s;dur=0.0"
+    assert at_start(0, metric="100%s") == b"100%s;dur=0.0"
 
 
 def test_at_end():
     """The trailers have the entry `total`, and the late spans."""
-    assert policy().at_end(1.5, [("late", 0.25, None)]) == b"total;dur=1500.0, late;dur=250.0"
+    expected = b"total;dur=1500.0, late;dur=250.0"
+    assert policy().at_end(1.5, [("late", 0.25, None)]) == (b"server-timing", expected)
 
 
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.text(max_size=300), st.floats(), st.none() | st.text(max_size=400)), max_size=60),
-    st.integers(0, 9000),
+    st.integers(0, 9000) | st.integers(7800, 8000),
 )
 def test_any_spans(spans, taken):
     """Whatever spans are called: grammar, ASCII, under 8000 bytes, no nan and no inf, each name once."""
     timed = [(name, _seconds(duration), desc) for name, duration, desc in spans]
-    value = policy().at_start(0.001, timed, taken=taken)
+    value = at_start(1_000_000, timed, [(b"Server-Timing", b"x" * taken), (b"a", b"b" * 9000)])
     assert FIELD.fullmatch(value)
-    assert len(value) + taken < 8000 or value == b"app;dur=1.0"
-    names = [entry_name(name) for name, _, _ in timed]
-    if len(value) + taken < 1000:
-        assert value.count(b", ") >= len(set(names)) - 0 or any(desc and ", " in desc for _, _, desc in timed)
+    assert len(value) + taken + 2 < 8000 or value == b"app;dur=1.0"
+    entries = re.findall(ENTRY, value)
+    assert b", ".join(entries) == value
+    shown = [entry.partition(b";")[0] for entry in entries[1:]]
+    names = list(dict.fromkeys(entry_names[name] for name, _, _ in timed))
+    assert shown == [name for name in names if name in shown]
+    if len(value) + taken < 7000:  # no entry is longer than 1000 bytes
+        assert shown == names
+
+
+@pytest.mark.parametrize(("taken", "count"), [(0, 29), (4000, 14), (7900, 0), (9000, 0)])
+def test_limit(taken, count):
+    """Entries for which no room is left are left out whole, long ones first met; what the application says counts."""
+    long = [(f"s{number:02}", 0.001, "d" * 250) for number in range(60)]
+    value = at_start(0, [*long, ("tiny", None, None)], [(b"server-timing", b"x" * taken)])
+    entries = value.split(b", ")
+    assert [entry[:3] for entry in entries[1 : count + 1]] == [b"s%02d" % number for number in range(count)]
+    assert entries[count + 1 :] == ([b"tiny"] if taken < 9000 else [])
+    assert len(value) + taken + 2 < 8000 or taken == 9000
 
 
 @pytest.mark.parametrize(
@@ -92,13 +136,22 @@ def test_seconds(duration, expected):
 
 def test_negative_zero():
     """-0.0 has no sign in the header."""
-    assert policy().at_start(0, [("a", _seconds(-0.0), None)]) == b"app;dur=0.0, a;dur=0.0"
+    assert at_start(0, [("a", _seconds(-0.0), None)]) == b"app;dur=0.0, a;dur=0.0"
 
 
 def test_long_names():
     """Long names and descriptions are cut."""
-    assert entry_name("n" * 1000) == b"n" * 100
+    assert entry_names["n" * 1000] == b"n" * 100
     assert quoted("d" * 1000) == b'"' + b"d" * 250 + b'"'
+
+
+def test_kept_names():
+    """Names that are made up for each request do not fill the memory."""
+    for number in range(3000):
+        assert entry_names[f"a {number}"] == b"a_%d" % number
+    assert len(entry_names) <= 1000
+    assert entry_names["a" * 101] == b"a" * 100
+    assert "a" * 101 not in entry_names
 
 
 @pytest.mark.parametrize(
@@ -119,6 +172,10 @@ def test_long_names():
         ({"timing_allow_origin": []}, ValueError, "empty list"),
         ({"timing_allow_origin": "a, b"}, ValueError, "must hold origins"),
         ({"timing_allow_origin": [""]}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://a.example/"}, ValueError, "without a slash at the end"),
+        ({"timing_allow_origin": "https://A.example"}, ValueError, "in lower case"),
+        ({"timing_allow_origin": "https://é.example"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://a.example\r\nx: y"}, ValueError, "must hold origins"),
     ],
 )
 def test_bad_configuration(keywords, error, message):
@@ -132,5 +189,6 @@ def test_fields():
     found = policy(timing_allow_origin=["https://a.example", "https://b.example"])
     assert found.name == b"server-timing"
     assert found.allow_origin == (b"timing-allow-origin", b"https://a.example, https://b.example")
-    assert policy(header=None).name is None
+    assert policy(header=None).name == b""
     assert policy(timing_allow_origin="*").allow_origin == (b"timing-allow-origin", b"*")
+    assert policy(timing_allow_origin=["null", "app://x:1"]).allow_origin[1] == b"null, app://x:1"

@@ -19,6 +19,10 @@ class Mount(Route):
     routes = ()
 
 
+class Routing(Route):
+    routes = (Route("/x"),)
+
+
 def mounted(root, route, params, outer=""):
     return {"app_root_path": outer, "root_path": outer + root, "route": route, "path_params": params}
 
@@ -56,6 +60,9 @@ class Context:
         (mounted("/w", Mount("/w"), {}), "/w"),
         (mounted("/t/acme", Mount("/t/{name}"), {"name": "acme"}), "/t/{name}"),
         (mounted("/t/gone", Mount("/t/{name}"), {"name": "acme"}), None),
+        (mounted("/m", Routing("/m"), {}), None),
+        ({"route": Routing("/m")}, None),
+        ({"route": Mount("/m")}, "/m"),
         ({**mounted("/m", Mount("/m"), {}), "path_template": "/l/{id}"}, "/m/l/{id}"),
     ],
 )  # fmt: skip
@@ -64,9 +71,9 @@ def test_route_template(scope, expected):
     assert route_template(scope) == expected
 
 
-def route_of(app, path):
+def route_of(app, path, root_path=""):
     records = []
-    run(TimingMiddleware(app, on_complete=records.append), http_scope(path=path))
+    run(TimingMiddleware(app, on_complete=records.append), http_scope(path=path, root_path=root_path))
     (record,) = records
     return record.status, record.route
 
@@ -77,11 +84,13 @@ def route_of(app, path):
         ("/a/3", (200, "/a/{id:int}")),
         ("/t/acme/x/1", (200, "/t/{name}/x/{y}")),
         ("/t/acme/u/007/z", (200, "/t/{name}/u/{n}/z")),
+        ("/files/a/b", (200, "/files")),
         ("/nope", (404, None)),
+        ("/t/acme/nope", (404, None)),
     ],
 )
 def test_starlette(path, expected):
-    """Routes, mounts with parameters, and paths that match nothing, in Starlette."""
+    """Routes, mounts with parameters, and paths that match nothing, or nothing below a mount, in Starlette."""
     require("starlette")
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
@@ -91,20 +100,40 @@ def test_starlette(path, expected):
         return PlainTextResponse("x")
 
     inner = [Route("/x/{y}", end), Mount("/u/{n:int}", routes=[Route("/z", end)])]
-    assert route_of(Starlette(routes=[Route("/a/{id:int}", end), Mount("/t/{name}", routes=inner)]), path) == expected
+    files = Mount("/files", app=PlainTextResponse("x"))
+    app = Starlette(routes=[Route("/a/{id:int}", end), Mount("/t/{name}", routes=inner), files])
+    assert route_of(app, path) == expected
 
 
-def test_fastapi():
-    """FastAPI: with the prefix of `include_router`."""
+@pytest.mark.parametrize("root_path", ["", "/proxy"])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/v1/in/3", (200, "/api/{version}/in/{x}")),
+        ("/sub/in/3", (200, "/sub/in/{x}")),
+        ("/t/acme/in/acme", (200, "/t/{name}/in/{x}")),
+        ("/t/acme/s/acme", (200, "/t/{name}/s/{a}")),
+        ("/none", (404, None)),
+        ("/t/acme/none", (404, None)),
+    ],
+)
+def test_fastapi(path, expected, root_path):
+    """FastAPI: with the prefixes of `include_router`, nested ones too, and of mounted applications, behind a proxy."""
     require("fastapi")
     from fastapi import APIRouter, FastAPI
 
-    router = APIRouter()
-    router.get("/i/{id}")(lambda id: id)  # noqa: A006
+    inner = APIRouter(prefix="/in")
+    inner.get("/{x}")(lambda x: x)
+    outer = APIRouter()
+    outer.include_router(inner)
+    sub = FastAPI()
+    sub.include_router(inner)
+    sub.get("/s/{a}")(lambda a: a)
     app = FastAPI()
-    app.include_router(router, prefix="/api")
-    assert route_of(app, "/api/i/3") == (200, "/api/i/{id}")
-    assert route_of(app, "/none") == (404, None)
+    app.include_router(outer, prefix="/api/{version}")
+    app.mount("/sub", sub)
+    app.mount("/t/{name}", sub)
+    assert route_of(app, root_path + path, root_path) == expected
 
 
 def test_litestar():

@@ -38,6 +38,7 @@ class Site:
         self.home = f"{scheme}://localhost:{port}"
         self.other = f"{scheme}://127.0.0.1:{port}"
         self.neighbour = f"{scheme}://localhost:{second}"
+        self.page = None
         self._verify = ssl.create_default_context(cafile=certificate.path)
 
     def log(self):
@@ -65,13 +66,14 @@ def site(request, certificate):
         yield Site(request.param, server.port, chosen["second"], certificate)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(browser, site):
     """One page for all tests of a site: no test asks for an address of another test, so that no cache tells of it."""
-    context = browser.new_context()
-    context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
+    if site.page is None:
+        context = browser.new_context()
+        context.set_default_timeout(30_000)
+        site.page = context.new_page()  # closed with the browser
+    return site.page
 
 
 @pytest.fixture

@@ -16,7 +16,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks",
         description="What our rooms cost, beside their peers. Takes some minutes, best on an idle machine.",
     )
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)} (default: all)")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="part",
+        help=f"what to measure: {', '.join(PARTS)} (default: all but {', '.join(ASKED_FOR)})",
+    )
     parser.add_argument("--rounds", type=int, default=250, help="interleaved rounds, 2 or more (default: %(default)s)")
     parser.add_argument(
         "--requests", type=int, default=100, help="requests of each layer a round (default: %(default)s)"
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.json:
         print("Process CPU time at the quietest of many short interleaved rounds.")
         print(*(f"{name}: {value}" for name, value in facts.items()), sep="\n")
-    for part in options.parts or PARTS:
+    for part in options.parts or [part for part in PARTS if part not in ASKED_FOR]:
         parts[part] = PARTS[part](options)
         if not options.json:
             print("", *(f"{table}\n" for table in parts[part]), sep="\n")
@@ -94,6 +99,18 @@ def _decoding(options: argparse.Namespace) -> list[Table]:
     return decoding.tables(rounds=options.rounds, requests=options.requests)
 
 
+def _stores(options: argparse.Namespace) -> list[Table]:
+    from . import stores
+
+    return stores.tables(rounds=min(options.rounds, 10), requests=options.requests)
+
+
+def _sessions_load(options: argparse.Namespace) -> list[Table]:
+    from . import stores
+
+    return stores.load_tables(writes=options.requests)
+
+
 PARTS = {
     "rooms": _rooms,
     "import": _imports,
@@ -102,8 +119,13 @@ PARTS = {
     "loop": _loop,
     "memory": _memory,
     "decoding": _decoding,
+    "stores": _stores,
+    "sessions-load": _sessions_load,
 }
 """The parts by name. They are imported when asked for: each may need peers of its own."""
+
+ASKED_FOR = ("sessions-load",)
+"""Parts that take long, with all cores: measured when they are named."""
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ PACKAGES = [
     *["asgi-middlewares", "starlette", "asgi-correlation-id", "asgi-request-id", "starlette-compress", "brotli-asgi"],
     *["timing-asgi", "asgi-request-duration", "prometheus-fastapi-instrumentator", "starlette-exporter"],
     *["opentelemetry-instrumentation-asgi", "brotli", "backports.zstd", "zlib-ng", "uvicorn", "uvloop"],
+    *["redis", "sqlalchemy"],
 ]
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .cors import CORSMiddleware
     from .request_id import RequestIDMiddleware
     from .server_errors import ServerErrorMiddleware
+    from .sessions import SessionMiddleware
     from .stack import OrderError, OrderProblem, OrderWarning, Stack, check, use, when, wrap
     from .timing import TimingMiddleware
 
@@ -24,6 +25,7 @@ __all__ = [
     "OrderWarning",
     "RequestIDMiddleware",
     "ServerErrorMiddleware",
+    "SessionMiddleware",
     "Stack",
     "TimingMiddleware",
     "__version__",

@@ -7,4 +7,5 @@ ROOMS = {
     "ServerErrorMiddleware": "server_errors",
     "CompressionMiddleware": "compression",
     "DecompressionMiddleware": "compression",
+    "SessionMiddleware": "sessions",
 }

@@ -9,10 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from os import PathLike
-from typing import Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from ._http.paths import Condition
 from .asgi import Message, Scope
+
+if TYPE_CHECKING:  # composition loads no room before it is asked for
+    from .sessions.policy import SameSite, Seconds
+    from .sessions.records import Serializer
+    from .sessions.stores import SessionStore
+    from .sessions.tokens import SecretKey
 
 ORDER = {
     "request_id": "RequestIDMiddleware",
@@ -21,6 +27,7 @@ ORDER = {
     "server_errors": "ServerErrorMiddleware",
     "compression": "CompressionMiddleware",
     "decompression": "DecompressionMiddleware",
+    "sessions": "SessionMiddleware",
 }
 """Parameter of `wrap` -> class, outermost first."""
 
@@ -106,3 +113,25 @@ class DecompressionOptions(TypedDict, total=False):
 
     max_size: int
     encodings: Iterable[str]
+
+
+class SessionOptions(TypedDict, total=False):
+    """What `SessionMiddleware` takes beside the application."""
+
+    secret_key: SecretKey | Iterable[SecretKey] | None
+    session_cookie: str
+    max_age: Seconds | None
+    path: str
+    same_site: SameSite
+    https_only: bool
+    domain: str | None
+    partitioned: bool
+    store: SessionStore | None
+    rolling: bool
+    idle_timeout: Seconds | None
+    absolute_timeout: Seconds | None
+    encrypted: bool
+    serializer: Serializer | None
+    on_store_error: Literal["raise", "ignore"]
+    scope_key: str
+    starlette_cookies: bool

@@ -43,6 +43,7 @@ from ._options import (
     DecompressionOptions,
     RequestIDOptions,
     ServerErrorOptions,
+    SessionOptions,
     TimingOptions,
 )
 from ._order import STARLETTE_ERRORS, Conditions, OrderError, OrderProblem, OrderWarning, Placed, find_problems
@@ -287,14 +288,15 @@ def wrap(
     server_errors: bool | ServerErrorOptions = False,
     compression: bool | CompressionOptions = False,
     decompression: bool | DecompressionOptions = False,
+    sessions: bool | SessionOptions = False,
     extra: Iterable[AnyLayer] = (),
     **unknown: Never,
 ) -> ASGIApp:
     """Wrap an application in the rooms that are named, in the order that the library knows to be right.
 
-    Outermost first: `request_id`, `timing`, `cors`, `server_errors`, `compression`, `decompression`, the layers of
-    `extra`, the application. Each room takes True (its defaults), False (left out, the default), or a mapping of its
-    keywords.
+    Outermost first: `request_id`, `timing`, `cors`, `server_errors`, `compression`, `decompression`, `sessions`, the
+    layers of `extra`, the application. Each room takes True (its defaults), False (left out, the default), or a mapping
+    of its keywords.
 
     Args:
         app: The application to wrap (ASGI 3, or an ASGI 2 double callable).
@@ -304,6 +306,7 @@ def wrap(
         server_errors: The keywords of `ServerErrorMiddleware`.
         compression: The keywords of `CompressionMiddleware`.
         decompression: The keywords of `DecompressionMiddleware`.
+        sessions: The keywords of `SessionMiddleware`, which needs a key or a store.
         extra: Layers of other origin, outermost first: whatever a `Stack` takes.
         unknown: Any other name is refused.
 
@@ -322,6 +325,7 @@ def wrap(
         "server_errors": server_errors,
         "compression": compression,
         "decompression": decompression,
+        "sessions": sessions,
     }
     layers = {room: _room(room, name, given[room]) for room, name in ORDER.items() if given[room] is not False}
     within = _flat("wrap(extra=...)", extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,12 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from middlewares._index import ROOMS
+from middlewares.sessions import MemoryStore, SessionMiddleware
 from middlewares.testing import Lint, Recorder, http_scope, lifespan_scope, run, websocket_scope
 
-CLASSES = [getattr(importlib.import_module(f"middlewares.{room}"), name) for name, room in ROOMS.items()]
+from .needs import NEEDS
+
+CLASSES = {
+    name: partial(getattr(importlib.import_module(f"middlewares.{room}"), name), **NEEDS.get(name, {}))
+    for name, room in ROOMS.items()
+} | {"SessionMiddleware with a store": partial(SessionMiddleware, store=MemoryStore())}
 ORIGIN = (b"origin", b"https://a.example")
 
-every_room = pytest.mark.parametrize("room", CLASSES, ids=[*ROOMS])
+every_room = pytest.mark.parametrize("room", CLASSES.values(), ids=[*CLASSES])
 both_loops = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 

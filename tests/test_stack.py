@@ -1,6 +1,7 @@
 """Composition: `use`, `when`, `Stack`, `wrap`, and the check of the order."""
 
 import re
+import sys
 import typing
 import warnings
 from inspect import Parameter, signature
@@ -16,6 +17,7 @@ from middlewares._options import ORDER
 from middlewares._order import KNOWN
 from middlewares.testing import http_scope, run, websocket_scope
 from tests.conftest import require
+from tests.needs import NEEDS
 
 
 async def app(scope, receive, send):
@@ -451,9 +453,9 @@ class TestWrap:
     @pytest.mark.parametrize("room", ORDER)
     def test_each_alone(self, room):
         """Each room can be taken alone, with True or a mapping; False leaves it out."""
-        expected = getattr(middlewares, ORDER[room])
-        assert type(wrap(app, **{room: True})) is expected
-        assert type(wrap(app, **{room: {}})) is expected
+        expected, needs = getattr(middlewares, ORDER[room]), NEEDS.get(ORDER[room], {})
+        assert type(wrap(app, **{room: needs or True})) is expected
+        assert type(wrap(app, **{room: needs})) is expected
         assert wrap(app, **{room: False}) is app
 
     def test_options(self):
@@ -467,7 +469,7 @@ class TestWrap:
         assert wrap(app) is app
         assert wrap(HelloWorld).app is HelloWorld
 
-    @pytest.mark.parametrize("room", ["corse", "sessions"])
+    @pytest.mark.parametrize("room", ["corse", "session"])
     def test_unknown_room(self, room):
         """A room that does not exist is refused, and the message names those that do."""
         expected = re.escape(f"wrap() has no room {room!r}; it takes {', '.join(ORDER)} and extra")
@@ -538,7 +540,9 @@ class TestOptions:
         types = typing.get_type_hints(constructor)
         flag, options = typing.get_args(typing.get_type_hints(wrap)[room])
         assert flag is bool
-        assert typing.get_type_hints(options) == {name: types[name] for name in keywords}
+        # Composition names the types of a room without importing it.
+        names = vars(sys.modules[constructor.__module__])
+        assert typing.get_type_hints(options, localns=names) == {name: types[name] for name in keywords}
         assert list(options.__annotations__) == keywords
         assert options.__required_keys__ == {
             p.name

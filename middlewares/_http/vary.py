@@ -10,7 +10,7 @@ def add_vary(headers: list[Header], *names: bytes) -> None:
     last = -1
     present: set[bytes] = set()
     for index, (name, value) in enumerate(headers):
-        if name.lower() == b"vary":
+        if len(name) == 4 and name.lower() == b"vary":
             last = index
             present.update([member.strip(b" \t").lower() for member in value.split(b",")])
     if last < 0:

@@ -26,7 +26,7 @@ What it does:
 2. Coded are text, JSON, JavaScript, XML, SVG, wasm and whatever else is not known to be compressed already. Left
    alone are a body below 500 bytes, one that would not shrink, ranges, what is coded already (`Content-Encoding:
    identity` opts out), and what forbids it (`Cache-Control: no-transform`).
-3. `Vary: Accept-Encoding` is on every answer that another client could get coded, on the plain ones and on 304, too.
+3. `Vary: Accept-Encoding` is on every answer that another client could get coded: on plain ones, 206 and 304, too.
 4. A coded body has a tag of its own, `"v1-gzip"` for `"v1"`, and the application never sees it: If-None-Match and
    If-Match come to it in its own tags, and its 304 goes out with the one that the client holds. If-Match works after a
    coded GET.

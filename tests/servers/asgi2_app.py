@@ -5,6 +5,8 @@ from __future__ import annotations
 import middlewares
 from middlewares._index import ROOMS
 
+from ..needs import NEEDS
+
 
 class HelloWorld:
     """An ASGI 2 double callable: `await HelloWorld(scope)(receive, send)`."""
@@ -20,8 +22,7 @@ class HelloWorld:
 
 
 bare = HelloWorld
-KEYWORDS = {"SessionMiddleware": {"secret_key": "not a secret"}}
-WRAPPED = {name: getattr(middlewares, name)(HelloWorld, **KEYWORDS.get(name, {})) for name in ROOMS}
+WRAPPED = {name: getattr(middlewares, name)(HelloWorld, **NEEDS.get(name, {})) for name in ROOMS}
 
 
 async def app(scope, receive, send):

@@ -8,6 +8,9 @@ from typing import Protocol, TypeAlias
 Update: TypeAlias = Callable[[bytes], bytes | None]
 """The stored bytes -> the bytes to store in their place, or None to leave them as they are."""
 
+WAIT_SECONDS = 3
+"""How long a call of this package waits for its engine. The first call that fails ends what a request asks of it."""
+
 
 class SessionStore(Protocol):
     """Where records live. Every store of this package behaves as told here, and so must one of your own.
@@ -21,22 +24,22 @@ class SessionStore(Protocol):
     A cancelled call either took effect wholly or not at all.
     """
 
-    async def get(self, id: str) -> bytes | None:  # noqa: A002
+    async def get(self, id: str) -> bytes | None:
         """The data of the record; None if there is none, or no longer. Changes nothing, also not its time to live."""
         ...
 
-    async def create(self, id: str, data: bytes, ttl: int) -> None:  # noqa: A002
+    async def create(self, id: str, data: bytes, ttl: int) -> None:
         """Store a new record. The id is new and random; a record that is there all the same is replaced.
 
         It is stored for every other process and worker when the call returns.
         """
         ...
 
-    async def update(self, id: str, fn: Update, ttl: int) -> bool:  # noqa: A002
+    async def update(self, id: str, fn: Update, ttl: int) -> bool:
         """Replace the data by `fn(data)` and begin the time to live anew, atomically: no other write comes in between.
 
-        `fn` is plain and has no effects: the store may call it again when another write came first. What it raises
-        goes up, and the record is as it was.
+        `fn` is plain and has no effects: the store may call it again when another write came first, and may call it in
+        another thread. What it raises goes up, and the record is as it was.
 
         Returns:
             False if there is no record, or no longer: none is made then, and `fn` is not called. False, too, if `fn`
@@ -44,6 +47,6 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def delete(self, id: str) -> None:  # noqa: A002
+    async def delete(self, id: str) -> None:
         """Remove the record. That there is none is no error."""
         ...

@@ -1,0 +1,285 @@
+"""Sessions that live in a store: what is asked of it before the application runs and as its response begins.
+
+Every write is a change of single keys, merged by the store's atomic `update` into what is there by then, so that
+requests that overlap lose nothing of each other. A record that is gone is never made anew: the session was ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from .._http.cookies import cookie_values
+from .cookie_keeper import MAX_READ, StarletteReader
+from .policy import SessionPolicy
+from .records import Codec, Delta, Envelope, delta, pack, unpack
+from .session import Base, Found, Session, State
+from .stores import SessionStore
+from .tokens import Tokens, is_id
+
+T = TypeVar("T")
+
+logger = logging.getLogger("middlewares.sessions")
+
+_TOMBSTONE_TTL = 60  # its deletion follows at once
+
+
+class _UnavailableError(Exception):
+    """The store raised, and `on_store_error` is "ignore"."""
+
+
+class StoreKeeper:
+    """Reads sessions from a store before the application runs, and writes them to it."""
+
+    def __init__(
+        self,
+        policy: SessionPolicy,
+        codec: Codec,
+        tokens: Tokens,
+        store: SessionStore,
+        starlette: StarletteReader | None = None,
+        *,
+        ignore_errors: bool,
+    ) -> None:
+        import secrets
+
+        import anyio
+
+        self._policy = policy
+        self._codec = codec
+        self._tokens = tokens
+        self._store = store
+        self._starlette = starlette
+        self._ignore_errors = ignore_errors
+        self._token = secrets.token_urlsafe
+        self._lock = anyio.Lock
+
+    async def fetch(self, state: State) -> None:
+        """Get the session of the first cookie that has one; the store is asked only about what may be an id."""
+        now = time.time()
+        asked: set[bytes] = set()
+        try:
+            for value in cookie_values(state.headers, self._policy.name, MAX_READ):
+                session_id = self._tokens.loads(value)
+                if session_id is not None and is_id(session_id) and session_id not in asked:
+                    asked.add(session_id)
+                    state.found = await self._get(session_id.decode(), now)
+                elif self._starlette is not None:
+                    state.found = self._starlette.found(value, now)
+                if state.found is not None:
+                    return
+        except _UnavailableError as error:
+            state.failed = True
+            logger.warning("the store of sessions failed: this request has an empty session", exc_info=error.__cause__)
+
+    async def _get(self, session_id: str, now: float) -> Found | None:
+        stored = await self._ask(self._store.get(_key(session_id)))
+        record = None if stored is None else unpack(stored)
+        if record is None or not self._policy.is_alive(record[0], now):
+            return None
+        data = self._codec.loads(record[1])
+        return None if data is None else (Base(session_id, *record), data)
+
+    async def _ask(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except Exception as error:
+            if self._ignore_errors:
+                raise _UnavailableError from error
+            raise
+
+    def read(self, state: State) -> Found | None:
+        """The session that was fetched."""
+        return state.found
+
+    def max_age(self, state: State) -> int | None:
+        """The age that holds for the session."""
+        return self._policy.max_age_of(Envelope(0, 0, state.max_age))
+
+    def new_id(self) -> str | None:
+        """256 random bits."""
+        return self._token(32)
+
+    def is_modified(self, session: Session, state: State) -> bool:
+        """Whether there is something to store or to delete."""
+        if not session:
+            return state.base is not None or state.ended is not None
+        try:
+            data = self._codec.dumps(session)
+        except Exception:  # noqa: BLE001 - what cannot be stored is no less a change
+            return True
+        return state.ended is not None or self._is_due(state, self._delta(state, data))
+
+    def _delta(self, state: State, data: bytes) -> Delta | None:
+        return delta(self._codec, b"" if state.base is None else state.base.data, data)
+
+    @staticmethod
+    def _is_due(state: State, change: Delta | None) -> bool:
+        base = state.base
+        return base is None or change is not None or state.regenerated or state.max_age != base.envelope.max_age
+
+    def written_late(self, state: State) -> None:
+        """Over HTTP that is most often a mistake; a WebSocket is asked at its end whether all was saved."""
+        if not state.warned and not state.is_websocket:
+            state.warned = True
+            logger.warning("the session was written after the response has begun: `await session.save()` stores it")
+
+    def unsaved(self, state: State) -> str | None:  # noqa: ARG002
+        """What to do about it."""
+        return "`await session.save()` stores it, at any time once the client has an id, which comes with accept"
+
+    async def save(self, session: Session, state: State) -> bool:
+        """Store the session now; what the client has to be told waits for the response to begin."""
+        if not session and state.base is None and state.ended is None:
+            return not state.dead
+        if state.closed and (state.base is None or state.base.id is None) and session and not state.dead:
+            raise RuntimeError(
+                "session.save() cannot store a new session after the response has begun: the client cannot learn its id"
+            )
+        return await self.commit(session, state)
+
+    async def commit(self, session: Session, state: State) -> bool:
+        """Bring the store to what the session holds, and leave in `state.cookie` what the client has to be told.
+
+        Returns:
+            False if another request ended the session meanwhile, or the store failed and that is to be ignored.
+
+        Raises:
+            TypeError, ValueError: the session holds what cannot be stored.
+            Exception: what the store raises.
+        """
+        if state.lock is None:
+            state.lock = self._lock()
+        async with state.lock:
+            try:
+                if not state.failed:
+                    await self._commit(session, state, time.time())
+                elif self.is_modified(session, state):
+                    logger.warning("the store of sessions failed: what was written to the session is dropped")
+            except _UnavailableError as error:
+                state.failed, state.cookie = True, None
+                logger.warning(
+                    "the store of sessions failed: what was written to the session is dropped",
+                    exc_info=error.__cause__,
+                )
+        return not (state.dead or state.failed)
+
+    async def _commit(self, session: Session, state: State, now: float) -> None:
+        if not self._policy.renews and (not state.is_read or state.is_unchanged(session)):
+            return
+        data = self._codec.dumps(session) if session else b""  # raises before anything is stored
+        if not data and state.base is not None:
+            state.end()
+        if state.ended is not None:
+            if state.ended.id is not None:
+                await self._ask(self._store.delete(_key(state.ended.id)))
+            state.ended, state.cookie, state.dead = None, self._policy.removal, False
+        if not data or state.dead:
+            return
+        base, change = state.base, self._delta(state, data)
+        is_due = self._is_due(state, change)
+        if not is_due and not self._policy.renews:
+            return
+        envelope = Envelope(int(now) if base is None else base.envelope.created, int(now), state.max_age)
+        if base is None or base.id is None:
+            session_id = state.next_id or self._token(32)
+            await self._create(session_id, envelope, data, now)
+        elif state.regenerated:
+            session_id = state.next_id or self._token(32)
+            state.dead = not await self._move(base.id, session_id, envelope, data, change, now)
+        else:
+            session_id = base.id
+            stored = await self._update(base, session_id, envelope, change, now)
+            state.dead, envelope = stored is None, stored or envelope
+        state.next_id, state.regenerated = None, False
+        if state.dead:
+            state.base = state.cookie = None
+            if is_due:
+                logger.warning("the session was ended by another request: what was written to it is dropped")
+            return
+        state.base, state.snapshot = Base(session_id, envelope, data), None
+        state.cookie = self._policy.set_cookie(self._tokens.dumps(session_id.encode()), envelope, now)
+
+    async def _create(self, session_id: str, envelope: Envelope, data: bytes, now: float) -> None:
+        record = pack(envelope, data)
+        await self._ask(self._store.create(_key(session_id), record, self._policy.ttl(envelope, now)))
+
+    async def _update(
+        self, base: Base, session_id: str, envelope: Envelope, change: Delta | None, now: float
+    ) -> Envelope | None:
+        """Merge a change into the record; without a change its life begins anew. None if it is gone."""
+        written = envelope
+
+        def merged(record: bytes) -> bytes | None:
+            nonlocal written
+            stored = unpack(record)
+            data = None if stored is None else self._merged(stored[1], change)
+            if stored is None or data is None:
+                return None
+            # What this request has not set itself, another one may have.
+            own = envelope.max_age != base.envelope.max_age
+            written = Envelope(
+                stored[0].created,
+                max(stored[0].issued, envelope.issued),
+                envelope.max_age if own else stored[0].max_age,
+            )
+            return pack(written, data)
+
+        ttl = self._policy.ttl(envelope, now)
+        if not await self._ask(self._store.update(_key(session_id), merged, ttl)):
+            return None
+        if (longer := self._policy.ttl(written, now)) > ttl:
+            await self._ask(self._store.update(_key(session_id), _same, longer))
+        return written
+
+    async def _move(
+        self, old_id: str, new_id: str, envelope: Envelope, data: bytes, change: Delta | None, now: float
+    ) -> bool:
+        """Give the session another id. False if it is gone.
+
+        The new record is made first: if this process is killed before the old one has ended, the client goes on with
+        the old one, and nobody knows the new one. The old one ends by a write, which tells what it held at that point:
+        no write of another request comes between that and the end.
+        """
+        await self._create(new_id, envelope, data, now)
+        latest = b""
+
+        def ended(record: bytes) -> bytes | None:
+            nonlocal latest
+            stored = unpack(record)
+            if stored is None:
+                return None
+            latest = stored[1]
+            return pack(stored[0], b"")
+
+        if not await self._ask(self._store.update(_key(old_id), ended, _TOMBSTONE_TTL)):
+            await self._ask(self._store.delete(_key(new_id)))
+            return False
+        merged = self._merged(latest, change)
+        if merged is not None and merged != data:
+            record = pack(envelope, merged)
+            await self._ask(self._store.update(_key(new_id), lambda _: record, self._policy.ttl(envelope, now)))
+        await self._ask(self._store.delete(_key(old_id)))
+        return True
+
+    def _merged(self, stored: bytes, change: Delta | None) -> bytes | None:
+        """The stored data with a change made to it; nothing where that leaves nothing; None if it cannot be read."""
+        if change is None:
+            return stored
+        data = self._codec.loads(stored)
+        if data is None:
+            return None
+        data = change.applied(data)
+        return self._codec.dumps(data) if data else b""
+
+
+def _key(session_id: str) -> str:
+    """What the store knows: from it nobody learns the id."""
+    return hashlib.sha256(session_id.encode("ascii")).hexdigest()
+
+
+def _same(record: bytes) -> bytes:
+    return record

@@ -12,7 +12,20 @@ import pytest
 
 from .checks import CHECKS
 from .clients import DEADLINE, eventually
-from .matrix import ALONE, COLUMNS, GAPS, PAGE, PROCESSES, SHUTDOWN, UNREAD, Processes, documented, expected, run, table
+from .matrix import (
+    ALONE,
+    COLUMNS,
+    GAPS,
+    PAGE,
+    PROCESSES,
+    SHUTDOWN,
+    STOPPING,
+    Processes,
+    documented,
+    expected,
+    run,
+    table,
+)
 from .matrix_app import SECRET
 
 pytestmark = pytest.mark.servers
@@ -45,11 +58,15 @@ def test_check(processes, column, check, prefix, record_property):
     if check in GAPS[column]:
         with running.client(COLUMNS[column], deadline=GAP_SECONDS) as client, pytest.raises(FAILURES):
             CHECKS[check](client, prefix)
-        if check == UNREAD:
+        if check in STOPPING:
             processes.close()
         return
-    with running.client(COLUMNS[column]) as client:
-        CHECKS[check](client, prefix)
+    try:
+        with running.client(COLUMNS[column]) as client:
+            CHECKS[check](client, prefix)
+    except BaseException as error:
+        error.add_note(running.server.log()[before:])
+        raise
     if check == "500":
         assert eventually(lambda: f"RuntimeError: {SECRET}" in running.server.log()[before:])
     else:

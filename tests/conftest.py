@@ -44,3 +44,22 @@ def _missing(message: str) -> NoReturn:
     if CI:
         pytest.fail(f"{message} (nothing may be skipped in CI)", pytrace=False)
     pytest.skip(message, allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A certificate for localhost and 127.0.0.1, which clients have to be told to trust."""
+    from .certificate import Certificate
+
+    return Certificate.make(tmp_path_factory.mktemp("certificate"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the matrix of servers where it ran."""
+    reports = terminalreporter.stats.get("passed", [])
+    cells = {tuple(value) for report in reports for name, value in report.user_properties if name == "cell"}
+    if cells:
+        from .servers.matrix import table
+
+        terminalreporter.section("servers")
+        terminalreporter.write(table(cells))

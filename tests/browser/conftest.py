@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ..certificate import Certificate
 from ..conftest import require
-from .certificate import Certificate
 
 # As root, and in containers, Chromium needs the first two; the others keep it quiet: no QUIC, no calls home.
 _ARGUMENTS = [
@@ -32,12 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == _FOLDER:
             item.add_marker(pytest.mark.browser)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for localhost and 127.0.0.1 that `browser` trusts by its key."""
-    return Certificate.make(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="session")

@@ -22,5 +22,10 @@ class HelloWorld:
 
 
 bare = HelloWorld
-# Under the class names of the middlewares: "tests.servers.asgi2_app:CORSMiddleware".
-globals().update({name: getattr(middlewares, name)(HelloWorld, **NEEDS.get(name, {})) for name in ROOMS})
+WRAPPED = {name: getattr(middlewares, name)(HelloWorld, **NEEDS.get(name, {})) for name in ROOMS}
+
+
+async def app(scope, receive, send):
+    """The middleware that the first segment of the path names, so that one server is enough for all."""
+    name = scope["path"].split("/")[1] if scope["type"] == "http" else "RequestIDMiddleware"
+    await WRAPPED[name](scope, receive, send)

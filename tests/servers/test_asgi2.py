@@ -13,31 +13,33 @@ from .harness import SERVERS, serve
 pytestmark = pytest.mark.servers
 
 
-def _get(server, app):
+def _get(server, app, *paths):
     require(server.partition("-")[0])
     with serve(server, f"tests.servers.asgi2_app:{app}") as running:
-        response = httpx.get(f"{running.url}/asgi2", timeout=20, trust_env=False)
-    return response, running.log()
+        answers = [httpx.get(running.url + path, timeout=20, trust_env=False) for path in paths]
+    return answers, running.log()
 
 
-@pytest.mark.parametrize("room", ROOMS)
 @pytest.mark.parametrize("server", SERVERS)
-def test_wrapped_class_answers(server, room):
+def test_wrapped_class_answers(server):
     """The class works wrapped by any middleware, whatever the server knows of ASGI 2."""
-    response, log = _get(server, room)
-    assert (response.status_code, response.text) == (200, "Hello, /asgi2!"), log
+    paths = [f"/{room}/asgi2" for room in ROOMS]
+    answers, log = _get(server, "app", *paths)
+    assert [(200, f"Hello, {path}!") for path in paths] == [(answer.status_code, answer.text) for answer in answers], (
+        log
+    )
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "daphne"])
 def test_bare_class_answers(server):
     """Uvicorn and daphne adapt ASGI 2 by themselves."""
-    response, log = _get(server, "bare")
+    [response], log = _get(server, "bare", "/asgi2")
     assert response.status_code == 200, log
 
 
 @pytest.mark.parametrize("server", ["hypercorn-asyncio", "hypercorn-trio", "granian"])
 def test_bare_class_fails(server):
     """Hypercorn takes the class for a WSGI application, granian for an ASGI 3 one: the reason for the adapter."""
-    response, log = _get(server, "bare")
+    [response], log = _get(server, "bare", "/asgi2")
     assert response.status_code == 500
     assert "TypeError" in log

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..conftest import require
+from .conftest import require
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from .matrix import (
 )
 from .matrix_app import SECRET
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.matrix]
 
 # What a server fails by itself is not asked for behind the rooms; alone, every server is asked, so that a gap is one.
 CELLS = [

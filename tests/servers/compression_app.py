@@ -7,10 +7,10 @@ import anyio
 from middlewares.compression import CompressionMiddleware
 
 DOCUMENT = b"the quick brown fox jumps over the lazy dog, " * 10_000
-PAUSE = 0.3  # above the 50 ms within which what was sent can be decoded, also on a busy machine
+PAUSE = 0.2  # above the 50 ms within which what was sent can be decoded, also on a busy machine
 PIECES = {
-    "/stream": [b"piece %d of a stream\n" % number for number in range(3)],
-    "/events": [b"data: %d\n\n" % number for number in range(3)],
+    "/stream": [b"piece %d of a stream\n" % number for number in range(5)],
+    "/events": [b"data: %d\n\n" % number for number in range(5)],
 }
 _TYPES = {"/stream": b"text/plain", "/events": b"text/event-stream"}
 

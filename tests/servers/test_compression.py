@@ -75,9 +75,10 @@ def test_piece_by_piece(client, coding, path):
             seen.append(decode_so_far(coding, coded))
     assert seen[-1] == b"".join(PIECES[path])
     assert decode(coding, coded) == seen[-1]
-    # Gathered, all would come at once; a busy client may see two pieces at a time.
-    first = next(plain for plain in seen if plain)
-    assert first in [b"".join(PIECES[path][:number]) for number in range(1, len(PIECES[path]))]
+    # Four pieces can be seen before the last one; a busy client may see some of them together, though not all.
+    between = {plain for plain in seen if plain and plain != seen[-1]}
+    assert between <= {b"".join(PIECES[path][:number]) for number in range(1, len(PIECES[path]))}
+    assert len(between) > 1
 
 
 @codings

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from .._http.cookies import cookie_values
 from .cookie_keeper import MAX_READ, StarletteReader
@@ -21,6 +21,9 @@ from .stores import SessionStore
 from .tokens import Tokens, is_id
 
 T = TypeVar("T")
+
+_Record: TypeAlias = tuple[Envelope, bytes]
+"""The envelope of a session, and its serialised data; no data where nothing is left."""
 
 logger = logging.getLogger("middlewares.sessions")
 
@@ -184,24 +187,27 @@ class StoreKeeper:
         if not is_due and not self._policy.renews:
             return
         envelope = Envelope(int(now) if base is None else base.envelope.created, int(now), state.max_age)
+        stored: _Record | None = (envelope, data)
         if base is None or base.id is None:
             session_id = state.next_id or self._token(32)
             await self._create(session_id, envelope, data, now)
         elif state.regenerated:
             session_id = state.next_id or self._token(32)
-            state.dead = not await self._move(base.id, session_id, envelope, data, change, now)
+            stored = await self._move(base, base.id, session_id, (envelope, data), change, now)
         else:
             session_id = base.id
             stored = await self._update(base, session_id, envelope, change, now)
-            state.dead, envelope = stored is None, stored or envelope
         state.next_id, state.regenerated = None, False
-        if state.dead:
-            state.base = state.cookie = None
-            if is_due:
-                logger.warning("the session was ended by another request: what was written to it is dropped")
+        if stored is not None and stored[1]:
+            state.base, state.snapshot = Base(session_id, stored[0], data), None
+            state.cookie = self._policy.set_cookie(self._tokens.dumps(session_id.encode()), stored[0], now)
             return
-        state.base, state.snapshot = Base(session_id, envelope, data), None
-        state.cookie = self._policy.set_cookie(self._tokens.dumps(session_id.encode()), envelope, now)
+        state.dead, state.base, state.cookie = True, None, None
+        if stored is not None:  # this request and another one have each removed what the other left
+            await self._ask(self._store.delete(_key(session_id)))
+            state.cookie = self._policy.removal
+        elif is_due:
+            logger.warning("the session was ended by another request: what was written to it is dropped")
 
     async def _create(self, session_id: str, envelope: Envelope, data: bytes, now: float) -> None:
         record = pack(envelope, data)
@@ -209,9 +215,9 @@ class StoreKeeper:
 
     async def _update(
         self, base: Base, session_id: str, envelope: Envelope, change: Delta | None, now: float
-    ) -> Envelope | None:
+    ) -> _Record | None:
         """Merge a change into the record; without a change its life begins anew. None if it is gone."""
-        written = envelope
+        written = envelope, b""
 
         def merged(record: bytes) -> bytes | None:
             nonlocal written
@@ -219,51 +225,47 @@ class StoreKeeper:
             data = None if stored is None else self._merged(stored[1], change)
             if stored is None or data is None:
                 return None
-            # What this request has not set itself, another one may have.
-            own = envelope.max_age != base.envelope.max_age
-            written = Envelope(
-                stored[0].created,
-                max(stored[0].issued, envelope.issued),
-                envelope.max_age if own else stored[0].max_age,
-            )
-            return pack(written, data)
+            created, issued, _ = stored[0]
+            written = _aged(Envelope(created, max(issued, envelope.issued), envelope.max_age), base, stored[0]), data
+            return pack(*written)
 
         ttl = self._policy.ttl(envelope, now)
         if not await self._ask(self._store.update(_key(session_id), merged, ttl)):
             return None
-        if (longer := self._policy.ttl(written, now)) > ttl:
+        if (longer := self._policy.ttl(written[0], now)) > ttl:
             await self._ask(self._store.update(_key(session_id), _same, longer))
         return written
 
     async def _move(
-        self, old_id: str, new_id: str, envelope: Envelope, data: bytes, change: Delta | None, now: float
-    ) -> bool:
-        """Give the session another id. False if it is gone.
+        self, base: Base, old_id: str, new_id: str, new: _Record, change: Delta | None, now: float
+    ) -> _Record | None:
+        """Give the session another id. None if it is gone.
 
         The new record is made first: if this process is killed before the old one has ended, the client goes on with
         the old one, and nobody knows the new one. The old one ends by a write, which tells what it held at that point:
         no write of another request comes between that and the end.
         """
-        await self._create(new_id, envelope, data, now)
-        latest = b""
+        await self._create(new_id, *new, now)
+        latest = new
 
         def ended(record: bytes) -> bytes | None:
             nonlocal latest
             stored = unpack(record)
             if stored is None:
                 return None
-            latest = stored[1]
+            latest = stored
             return pack(stored[0], b"")
 
         if not await self._ask(self._store.update(_key(old_id), ended, _TOMBSTONE_TTL)):
             await self._ask(self._store.delete(_key(new_id)))
-            return False
-        merged = self._merged(latest, change)
-        if merged is not None and merged != data:
-            record = pack(envelope, merged)
-            await self._ask(self._store.update(_key(new_id), lambda _: record, self._policy.ttl(envelope, now)))
+            return None
+        merged = self._merged(latest[1], change)
+        written = _aged(new[0], base, latest[0]), new[1] if merged is None else merged
+        if written != new:
+            record = pack(*written)
+            await self._ask(self._store.update(_key(new_id), lambda _: record, self._policy.ttl(written[0], now)))
         await self._ask(self._store.delete(_key(old_id)))
-        return True
+        return written
 
     def _merged(self, stored: bytes, change: Delta | None) -> bytes | None:
         """The stored data with a change made to it; nothing where that leaves nothing; None if it cannot be read."""
@@ -274,6 +276,11 @@ class StoreKeeper:
             return None
         data = change.applied(data)
         return self._codec.dumps(data) if data else b""
+
+
+def _aged(envelope: Envelope, base: Base, stored: Envelope) -> Envelope:
+    """The envelope with the age that another request has given the session, unless this one has given it one."""
+    return envelope if envelope.max_age != base.envelope.max_age else envelope._replace(max_age=stored.max_age)
 
 
 def _key(session_id: str) -> str:

@@ -284,18 +284,37 @@ async def test_no_revival(end, late, caplog) -> None:
     assert "ended by another request" in message
 
 
-async def test_emptied_by_both() -> None:
-    """Two requests that each remove what the other leaves end the session together: nothing is left to read."""
-    client, _ = visitor()
+@pytest.mark.parametrize("also", [lambda _: None, lambda s: s.regenerate()], ids=["write", "regenerate"])
+async def test_emptied_by_both(also, caplog) -> None:
+    """Two requests that each remove what the other leaves end the session together: record and cookie are removed."""
+    client, store = visitor()
     await client.ask(sets(a=1, b=1))
     other = twin(client)
 
     async def do(session):
         del session["a"]
+        also(session)
         await other.ask(lambda s: s.pop("b"))
 
-    await client.ask(do)
+    assert [REMOVAL] == (await client.ask(do))[b"set-cookie"]
+    assert {} == store.records
+    assert [] == warnings_of(caplog)
     assert {} == (await client.ask()).result
+
+
+async def test_age_set_while_the_id_changes() -> None:
+    """The age that another request gives the session meanwhile is that of the new record and of its cookie, too."""
+    client, store = visitor()
+    await client.ask(sets(a=1))
+    other = twin(client)
+
+    async def do(session):
+        session.regenerate()
+        await other.ask(lambda s: setattr(s, "max_age", 30 * 86400))
+
+    assert b"; Max-Age=2592000;" in (await client.ask(do))[b"set-cookie"][0]
+    assert 30 * 86400 == store.ttls[-1]
+    assert 30 * 86400 == (await client.ask(lambda s: s.max_age)).result
 
 
 async def test_ended_between_create_and_move(caplog) -> None:

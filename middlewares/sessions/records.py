@@ -45,6 +45,7 @@ _items: Callable[[Any], Iterable[tuple[str, Any]]] = dict.items  # pyright: igno
 
 Snapshot: TypeAlias = dict[str, Any] | bytes | None
 _IMMUTABLE = frozenset([str, int, float, bool, type(None)])
+_EXACT = _IMMUTABLE - {float}  # 0.0 == -0.0
 _MISSING = object()
 
 
@@ -158,14 +159,18 @@ def delta(codec: Codec, before: bytes, after: bytes) -> Delta | None:
     """
     if before == after:
         return None
-    old, new = codec.loads(before) or {}, codec.loads(after) or {}
-    put = {
-        key: value
-        for key, value in new.items()
-        if key not in old or codec.dumps({key: value}) != codec.dumps({key: old[key]})
-    }
+    old, new = codec.loads(before) or {}, codec.loads(after)
+    if new is None:
+        raise ValueError("serializer.loads must give back the dict that serializer.dumps was given")
+    put = {key: value for key, value in new.items() if key not in old or not _is_stored_alike(codec, old[key], value)}
     removed = [key for key in old if key not in new]
     return Delta(put, removed) if put or removed else None
+
+
+def _is_stored_alike(codec: Codec, one: Any, other: Any) -> bool:
+    if one.__class__ is other.__class__ and one.__class__ in _EXACT:
+        return bool(one == other)
+    return codec.dumps({"": one}) == codec.dumps({"": other})
 
 
 class _JSON:

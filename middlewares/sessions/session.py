@@ -92,7 +92,10 @@ class State:
     """Whether the store failed, and the request is to go on without."""
     is_websocket: bool = False
     warned: bool = False
-    lock: Any = None
+    is_busy: bool = False
+    """Whether a task is at the store."""
+    idle: Any = None
+    """What other tasks wait for meanwhile."""
 
     def __init__(self, keeper: Keeper, headers: Iterable[Header]) -> None:
         # Not the scope, which holds the session: a cycle for each request, that only the garbage collector ends.

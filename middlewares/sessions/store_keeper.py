@@ -58,7 +58,7 @@ class StoreKeeper:
         self._starlette = starlette
         self._ignore_errors = ignore_errors
         self._token = secrets.token_urlsafe
-        self._lock = anyio.Lock
+        self._event = anyio.Event
 
     async def fetch(self, state: State) -> None:
         """Get the session of the first cookie that has one; the store is asked only about what may be an id."""
@@ -111,10 +111,9 @@ class StoreKeeper:
         if not session:
             return state.base is not None or state.ended is not None
         try:
-            data = self._codec.dumps(session)
+            return state.ended is not None or self._is_due(state, self._delta(state, self._codec.dumps(session)))
         except Exception:  # noqa: BLE001 - what cannot be stored is no less a change
             return True
-        return state.ended is not None or self._is_due(state, self._delta(state, data))
 
     def _delta(self, state: State, data: bytes) -> Delta | None:
         return delta(self._codec, b"" if state.base is None else state.base.data, data)
@@ -154,25 +153,31 @@ class StoreKeeper:
             TypeError, ValueError: the session holds what cannot be stored.
             Exception: what the store raises.
         """
-        if state.lock is None:
-            state.lock = self._lock()
-        async with state.lock:
-            try:
-                if not state.failed:
-                    await self._commit(session, state, time.time())
-                elif self.is_modified(session, state):
-                    logger.warning("the store of sessions failed: what was written to the session is dropped")
-            except _UnavailableError as error:
-                state.failed, state.cookie = True, None
-                logger.warning(
-                    "the store of sessions failed: what was written to the session is dropped",
-                    exc_info=error.__cause__,
-                )
+        if not self._policy.renews and (not state.is_read or state.is_unchanged(session)):
+            return not (state.dead or state.failed)
+        # One after the other, if several tasks save; anyio's Lock would let others run first, each time.
+        while state.is_busy:
+            state.idle = state.idle or self._event()
+            await state.idle.wait()
+        state.is_busy = True
+        try:
+            if not state.failed:
+                await self._commit(session, state, time.time())
+            elif self.is_modified(session, state):
+                logger.warning("the store of sessions failed: what was written to the session is dropped")
+        except _UnavailableError as error:
+            state.failed, state.cookie = True, None
+            logger.warning(
+                "the store of sessions failed: what was written to the session is dropped", exc_info=error.__cause__
+            )
+        finally:
+            state.is_busy = False
+            if state.idle is not None:
+                state.idle.set()
+                state.idle = None
         return not (state.dead or state.failed)
 
     async def _commit(self, session: Session, state: State, now: float) -> None:
-        if not self._policy.renews and (not state.is_read or state.is_unchanged(session)):
-            return
         data = self._codec.dumps(session) if session else b""  # raises before anything is stored
         if not data and state.base is not None:
             state.end()

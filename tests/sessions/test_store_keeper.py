@@ -443,6 +443,20 @@ async def test_what_cannot_be_stored() -> None:
     assert before == store.records
 
 
+async def test_modified_by_what_cannot_be_stored() -> None:
+    """A value that cannot be stored is a change like any other, and asking for it raises nothing."""
+    client, _ = visitor()
+    await client.ask(sets(a=1))
+
+    def do(session):
+        session["a"] = object()
+        modified = session.modified
+        session["a"] = 1
+        return modified, session.modified
+
+    assert (True, False) == (await client.ask(do)).result
+
+
 async def test_starlette_cookies() -> None:
     """A session from Starlette's cookie moves into the store on its first write (contract)."""
     import base64
@@ -533,14 +547,14 @@ async def test_early_save() -> None:
 
 
 async def test_saves_at_the_same_time() -> None:
-    """Two tasks of one request that save at once make one session (the lock of a session)."""
+    """Tasks of one request that save at once make one session: one goes to the store after the other."""
     client, store = visitor()
 
     async def do(session):
         session["a"] = 1
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(session.save)
-            tasks.start_soon(session.save)
+            for _ in range(3):
+                tasks.start_soon(session.save)
 
     await client.ask(do)
     assert len(store.records) == 1

@@ -119,8 +119,8 @@ What to set in production, and why:
 
 Caveats:
 
-- Serializers that look into a dict without asking it, as msgspec does, fail for a session that is not read yet: give them
-  `dict(session)`. `json` needs nothing.
+- Serializers that look into a dict without asking it, as msgspec does, fail for a session that is not read yet: give
+  them `dict(session)`. `json` needs nothing.
 - A signed cookie holds the whole session: two requests that overlap do not merge, the later answer wins. It can hold
   about 3000 bytes of JSON; there is no splitting into several.
 - After the response has begun, a write to a session in the cookie raises `RuntimeError`; with a store, it is stored by

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from .headers import Header
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from .lists import members
+
+if TYPE_CHECKING:
+    from .headers import Header
 
 
 def add_vary(headers: list[Header], *names: bytes) -> None:
     """Add field names to Vary, in place: into the last Vary line if there is one, none twice, none beside `*`."""
-    last = -1
-    present: set[bytes] = set()
-    for index, (name, value) in enumerate(headers):
-        if len(name) == 4 and name.lower() == b"vary":
-            last = index
-            present.update([member.strip(b" \t").lower() for member in value.split(b",")])
-    if last < 0:
+    lines = [index for index, (name, _) in enumerate(headers) if len(name) == 4 and name.lower() == b"vary"]
+    if not lines:
         headers.append((b"vary", b", ".join(names)))
         return
-    if b"*" in present:  # RFC 9110 12.5.5: `*` already says "anything"
-        return
+    *earlier, last = lines
+    name, value = headers[last]
+    headers[last] = (name, joined_vary(value, names, *(headers[index][1] for index in earlier)))
+
+
+@lru_cache(maxsize=256)  # what an application says of its answers is nearly always the same
+def joined_vary(value: bytes, names: tuple[bytes, ...], *earlier: bytes) -> bytes:
+    """The value of the last Vary line with `names` added, as far as no line has them yet."""
+    present = {member.lower() for member in members([*earlier, value])}
     missing = [name for name in names if name.lower() not in present]
-    if missing:
-        name, value = headers[last]
-        value = value.rstrip(b" \t,")
-        headers[last] = (name, b", ".join([value, *missing] if value else missing))
+    if not missing or b"*" in present:  # RFC 9110 12.5.5: `*` already says "anything"
+        return value
+    value = value.rstrip(b" \t,")
+    return b", ".join([value, *missing] if value else missing)

@@ -104,7 +104,7 @@ class CORSPolicy:
         self._preflight_constants = _preflight_constants(
             self._methods, self._headers, max_age, private=self._private_network
         )
-        self.refused: Answer = ([_VARY_ORIGIN], Merge(_TOUCHED, _without_cors))
+        self.refused: Answer = ([_VARY_ORIGIN], Merge(_TOUCHED, _without_cors, varies=True))
         self._anyone = self.granted(b"*")
         self.answers: dict[bytes | None, Answer] = {None: self._anyone if origins.any else self.refused}
         self.answers.update({origin: self.granted(origin) for origin in origins.exact})
@@ -365,7 +365,7 @@ def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, var
             add_vary(kept, b"Origin")
         return kept
 
-    return ready, Merge(None if by_name else _TOUCHED, merged)
+    return ready, Merge(None if by_name else _TOUCHED, merged, varies=vary and not by_name)
 
 
 def _without_cors(headers: list[Header], _: list[Header]) -> list[Header]:

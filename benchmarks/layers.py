@@ -40,7 +40,7 @@ class Layer:
     name: str
     wrap: Callable[[App], App]
     check: Check
-    goal: Goal | None = None
+    goal: Goal | tuple[Goal, ...] | None = None
     scope: dict[str, Any] | None = None
     """A request of its own, where the scenario's would say nothing to it: a session is in the cookie of who made it."""
 
@@ -114,7 +114,7 @@ VARY = (b"vary", b"Origin")
 
 # The same keywords for both: the least that says anything, and an application with cookies, as in the manual page.
 _ORIGINS: dict[str, Any] = {"allow_origins": [apps.ORIGIN.decode(), "https://admin.example"]}
-_COOKIES: dict[str, Any] = {
+COOKIES: dict[str, Any] = {
     **_ORIGINS,
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
     "allow_headers": ["Content-Type", "X-Requested-With"],
@@ -134,7 +134,7 @@ def _request_id(check: Check, must: float | None = 0.30, aim: float | None = 0.2
 
 def _cors(
     check: Check,
-    keywords: dict[str, Any] = _COOKIES,
+    keywords: dict[str, Any] = COOKIES,
     note: str = "",
     must: float | None = 0.25,
     aim: float | None = 0.18,
@@ -148,12 +148,12 @@ def _cors(
 
 def _peer_stack(app: App) -> App:
     return CorrelationIdMiddleware(
-        starlette_cors.CORSMiddleware(starlette_errors.ServerErrorMiddleware(app), **_COOKIES)
+        starlette_cors.CORSMiddleware(starlette_errors.ServerErrorMiddleware(app), **COOKIES)
     )
 
 
 def _our_stack(app: App) -> App:
-    return RequestIDMiddleware(CORSMiddleware(ServerErrorMiddleware(app), **_COOKIES))
+    return RequestIDMiddleware(CORSMiddleware(ServerErrorMiddleware(app), **COOKIES))
 
 
 _READABLE = (ALLOWED, WITH_COOKIES, EXPOSED, VARY)

@@ -62,7 +62,7 @@ def tables(*, seconds: float) -> list[Table]:
     Raises:
         RuntimeError: A layer does not do its work: how long others wait for it would say nothing.
     """
-    with _server() as port:
+    with started("loop") as port:
         waits = _measure(port, seconds)
     most = waits[f"{STARLETTE} gzip"].p99
     rows = [["no layer", *_cells(waits["no layer"])]]
@@ -103,7 +103,7 @@ def _measure(port: int, seconds: float) -> dict[str, Waits]:
         if named is (coding == "identity") or DECODERS.get(coding, bytes)(coded) != content:
             raise RuntimeError(f"{name} does not do its work, so it is not timed: 2 MB of JSON")
     best: dict[str, Waits] = {}
-    with _process("fetch", port) as fetcher:
+    with process("loop", "fetch", port) as fetcher:
         for _ in range(RUNS):  # not one behind the other: what is busy for a while does not spoil both
             for name, (path, coding) in series.items():
                 waits = _waits(fetcher, port, path, coding, seconds)
@@ -201,38 +201,39 @@ class Served:
 
 
 @contextmanager
-def _server() -> Iterator[int]:
+def started(module: str) -> Iterator[int]:
+    """A module of this package as a server, by the port on which it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    with _process("serve", port) as process:
+    with process(module, "serve", port) as server:
         deadline = time.monotonic() + _TIMEOUT
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
             except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("the server of the part `loop` does not start") from None
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the server of the part `{module}` does not start") from None
                 time.sleep(0.05)
         yield port
 
 
 @contextmanager
-def _process(what: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    """This module as a program, ended at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.loop", what, str(port)],
+def process(module: str, what: str, port: int) -> Iterator[subprocess.Popen[str]]:
+    """A module of this package as a program, ended at the end."""
+    program = subprocess.Popen(
+        [sys.executable, "-m", f"benchmarks.{module}", what, str(port)],
         cwd=Path(__file__).parents[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:
+    with program:
         try:
-            yield process
+            yield program
         finally:
-            process.terminate()
+            program.terminate()
 
 
 def serve(port: int) -> None:

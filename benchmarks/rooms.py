@@ -10,7 +10,7 @@ from typing import Any
 
 from . import layers, sessions, timing
 from .harness import Cost, LoopFactory, measure, verdict
-from .layers import Layer, Scenario
+from .layers import Goal, Layer, Scenario
 from .report import Table, judged
 
 SCENARIOS = [*layers.SCENARIOS, *timing.SCENARIOS, *sessions.SCENARIOS]
@@ -60,25 +60,22 @@ def tables(*, rounds: int, requests: int, scenarios: Sequence[Scenario] | None =
                 Table(
                     title=f"{scenario.title}, {loop} (bare: {min(bare):,.0f} ns)",
                     columns=["layer", "ns over bare", "± %", "of", "ratio", "must", "aim", ""],
-                    rows=[_row(layer, costs) for layer in scenario.layers],
+                    rows=[row for layer in scenario.layers for row in _rows(layer, costs)],
                     note=verdict(list(costs.values())),
                 )
             )
     return found
 
 
-def _row(layer: Layer, costs: dict[str, Cost]) -> list[Any]:
+def _rows(layer: Layer, costs: dict[str, Cost]) -> list[list[Any]]:
+    """One row for each goal of the layer, or one alone."""
     cost = costs[layer.name]
     row = [layer.name, round(cost.ns), round(100 * cost.drift)]
-    if layer.goal is None:
-        return row
-    peer, must, aim = layer.goal.peer, layer.goal.must, layer.goal.aim
-    ratio = cost.ns / (peer if isinstance(peer, int) else costs[peer].ns)
-    return [
-        *row,
-        f"{peer:,} ns" if isinstance(peer, int) else peer,
-        round(ratio, 3),
-        must,
-        aim,
-        judged(ratio, must, aim),
-    ]
+    goals = layer.goal if isinstance(layer.goal, tuple) else (layer.goal,)
+    return [row if goal is None else [*row, *_judgement(goal, cost, costs)] for goal in goals]
+
+
+def _judgement(goal: Goal, cost: Cost, costs: dict[str, Cost]) -> list[Any]:
+    of = f"{goal.peer:,} ns" if isinstance(goal.peer, int) else goal.peer
+    ratio = cost.ns / (goal.peer if isinstance(goal.peer, int) else costs[goal.peer].ns)
+    return [of, round(ratio, 3), goal.must, goal.aim, judged(ratio, goal.must, goal.aim)]

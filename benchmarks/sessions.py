@@ -27,7 +27,8 @@ _LIFETIME = 14 * 24 * 60 * 60
 _plain: dict[str, Any] = {**DATA}
 
 
-async def _reading(scope: Any, receive: Any, send: Any) -> None:
+async def reading(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the session, and raises where it is not the one that was begun."""
     session = scope.get("session", _plain)
     if hasattr(session, "mark_accessed"):  # as Starlette's `request.session` does, from which it knows of reads
         session.mark_accessed()
@@ -101,22 +102,26 @@ def _cookie(sent: list[dict[str, Any]]) -> bytes | None:
     return b"session=" + SimpleCookie(lines[0])["session"].value.encode() if lines else None
 
 
-def _with_cookies(*cookies: bytes) -> dict[str, Any]:
+def _with_cookies(*cookies: bytes, request: dict[str, Any] = apps.SAME_ORIGIN) -> dict[str, Any]:
     """A request of a browser which brings these, and no others."""
-    headers = [(name, value) for name, value in apps.SAME_ORIGIN["headers"] if name != b"cookie"]
-    return {**apps.SAME_ORIGIN, "headers": [*headers, *((b"cookie", cookie) for cookie in cookies)]}
+    headers = [(name, value) for name, value in request["headers"] if name != b"cookie"]
+    return {**request, "headers": [*headers, *((b"cookie", cookie) for cookie in cookies)]}
+
+
+def begun(wrap: Callable[[Any], App], request: dict[str, Any]) -> dict[str, Any]:
+    """The request with a session that the layers themselves have begun."""
+    cookie = _cookie(run(wrap(_beginning), _with_cookies(request=request)))
+    if cookie is None:
+        raise RuntimeError(f"{wrap!r} begins no session")
+    return _with_cookies(cookie, request=request)
 
 
 @cache
 def _scope(wrap: Callable[[Any], App]) -> dict[str, Any]:
-    """A request with a session that the layer itself has begun."""
-    cookie = _cookie(run(wrap(_beginning), _with_cookies()))
-    if cookie is None:
-        raise RuntimeError(f"{wrap!r} begins no session")
-    return _with_cookies(cookie)
+    return begun(wrap, apps.SAME_ORIGIN)
 
 
-def _session(wrap: Callable[[App], App], scope: dict[str, Any]) -> dict[str, Any]:
+def session_of(wrap: Callable[[App], App], scope: dict[str, Any]) -> dict[str, Any]:
     """What an application that reads it has for a session."""
     seen: dict[str, Any] = {}
 
@@ -130,19 +135,19 @@ def _session(wrap: Callable[[App], App], scope: dict[str, Any]) -> dict[str, Any
 
 def _finds(wrap: Callable[[App], App], scope: dict[str, Any]) -> bool:
     """The answer of the application arrives, and it would have the session that was begun."""
-    return run(wrap(apps.bare), scope)[1]["body"] == apps.BODY and _session(wrap, scope)["user"] == DATA["user"]
+    return run(wrap(apps.bare), scope)[1]["body"] == apps.BODY and session_of(wrap, scope)["user"] == DATA["user"]
 
 
 def _reads(wrap: Callable[[App], App], scope: dict[str, Any]) -> bool:
     """The answer arrives; the application raises where it has not the session."""
-    return run(wrap(_reading), scope)[1]["body"] == apps.BODY
+    return run(wrap(reading), scope)[1]["body"] == apps.BODY
 
 
 def _stores(wrap: Callable[[App], App], scope: dict[str, Any]) -> bool:
     """The next request has what this one has written."""
-    before = _session(wrap, scope)["count"]
+    before = session_of(wrap, scope)["count"]
     cookie = _cookie(run(wrap(_writing), scope))
-    return cookie is not None and _session(wrap, _with_cookies(cookie))["count"] == before + 1
+    return cookie is not None and session_of(wrap, _with_cookies(cookie))["count"] == before + 1
 
 
 def _scenario(title: str, app: App, check: Check, *, must: float | None = None, aim: float | None = None) -> Scenario:
@@ -168,6 +173,6 @@ def _scenario(title: str, app: App, check: Check, *, must: float | None = None, 
 
 SCENARIOS = [
     _scenario("a session that is not touched", apps.bare, _finds, must=0.15, aim=0.12),
-    _scenario("a session that is read", _reading, _reads, must=0.65, aim=0.55),
+    _scenario("a session that is read", reading, _reads, must=0.65, aim=0.55),
     _scenario("a session that is written", _writing, _stores),
 ]

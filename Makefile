@@ -62,8 +62,8 @@ docs: $(DEV) ## Build the documentation into site/; a warning is an error
 	@$(BIN)/zensical build --strict --clean >build/docs.log 2>&1; code=$$?; cat build/docs.log; exit $$code
 	@! grep -q '^griffe:' build/docs.log  # which --strict does not count
 
-bench: $(DEV) ## Measure the rooms against their peers, in one interleaved run
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(DEV) ## Measure the rooms against their peers, in one interleaved run, and write docs/performance.md (under ten minutes)
+	$(BIN)/python -m benchmarks --write $(ARGS)
 
 lock: $(BIN)/uv ## Write requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \

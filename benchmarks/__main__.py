@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from .report import Table, load, machine
 
@@ -27,16 +28,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--requests", type=int, default=100, help="requests of each layer a round (default: %(default)s)"
     )
     parser.add_argument("--starts", type=int, default=10, help="interpreters for each import (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=3, help="of each run of `loop` (default: %(default)s)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=3,
+        help="of each run of `loop`, and of each stack of `server` (default: %(default)s)",
+    )
     parser.add_argument("--megabytes", type=int, default=200, help="of the stream of `memory` (default: %(default)s)")
     parser.add_argument("--streams", type=int, default=300, help="event streams of `memory` (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument(
+        "--write",
+        nargs="?",
+        type=Path,
+        const=Path("docs/performance.md"),
+        metavar="page",
+        help="write tables into this page and pictures beside it, too (without a page: %(const)s)",
+    )
     options = parser.parse_args(arguments)
     unknown = [part for part in options.parts if part not in PARTS]
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)} (there are {', '.join(PARTS)})")
     if options.rounds < 2 or options.requests < 1 or options.starts < 1:
         parser.error("--rounds must be 2 or more, --requests and --starts 1 or more")
+    if options.write and not options.write.is_file():
+        parser.error(f"--write: there is no page {options.write}")
     if options.seconds <= 0 or options.megabytes < 1 or options.streams < 1:
         parser.error("--seconds must be above 0, --megabytes and --streams 1 or more")
 
@@ -50,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.json:
             print("", *(f"{table}\n" for table in parts[part]), sep="\n")
     facts["load at the end"] = load()
+    if options.write:
+        from .page import write
+
+        write(facts, parts, options.write)
     if options.json:
         shown = {part: [dataclasses.asdict(table) for table in tables] for part, tables in parts.items()}
         print(json.dumps({"machine": facts, "parts": shown}, indent=2))
@@ -61,6 +81,30 @@ def _rooms(options: argparse.Namespace) -> list[Table]:
     from . import rooms
 
     return rooms.tables(rounds=options.rounds, requests=options.requests)
+
+
+def _stack(options: argparse.Namespace) -> list[Table]:
+    from . import rooms, stack
+
+    return rooms.tables(rounds=options.rounds, requests=options.requests, scenarios=stack.scenarios())
+
+
+def _messages(options: argparse.Namespace) -> list[Table]:
+    from . import messages
+
+    return messages.tables(rounds=options.rounds, requests=options.requests)
+
+
+def _server(options: argparse.Namespace) -> list[Table]:
+    from . import server
+
+    return server.tables(seconds=options.seconds)
+
+
+def _scaling(options: argparse.Namespace) -> list[Table]:
+    from . import scaling
+
+    return scaling.tables(rounds=options.rounds, requests=options.requests)
 
 
 def _imports(options: argparse.Namespace) -> list[Table]:
@@ -112,12 +156,16 @@ def _sessions_load(options: argparse.Namespace) -> list[Table]:
 
 
 PARTS = {
+    "stack": _stack,
     "rooms": _rooms,
     "import": _imports,
     "idle": _idle,
     "coding": _coding,
+    "messages": _messages,
+    "server": _server,
     "loop": _loop,
     "memory": _memory,
+    "scaling": _scaling,
     "decoding": _decoding,
     "stores": _stores,
     "sessions-load": _sessions_load,

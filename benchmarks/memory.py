@@ -85,7 +85,7 @@ def _probe(what: str, coder: Coder | None, count: int) -> dict[str, Any]:
 # In the process of a figure
 
 
-def _resident() -> int:
+def resident() -> int:
     """The bytes of this process in memory now; where the system does not tell, the most that there were."""
     try:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
@@ -110,7 +110,7 @@ async def stream(coder: Coder, megabytes: int) -> dict[str, int]:
         for piece in itertools.cycle(pieces):
             left -= len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-            most = max(most, _resident())
+            most = max(most, resident())
             await asyncio.sleep(0)  # as a real `send` would, now and then
             if left <= 0:
                 return
@@ -122,7 +122,7 @@ async def stream(coder: Coder, megabytes: int) -> dict[str, int]:
 
     wrapped = coder.wrap(app)
     gc.collect()
-    before = _resident()
+    before = resident()
     tracemalloc.start()
     await wrapped(scope_for(coder.coding), _never, sink)
     peak = tracemalloc.get_traced_memory()[1]
@@ -163,14 +163,14 @@ async def events(coder: Coder | None, count: int) -> dict[str, int | bool]:
     coded = b"".join(first)
     if names and coder is not None and INCREMENTAL[coder.coding](coded) != b"".join(pieces):
         raise RuntimeError(f"{coder} holds events back")
-    before = _resident()
+    before = resident()
     tasks += [
         asyncio.create_task(wrapped({**scope, "headers": list(scope["headers"]), "state": {}}, _never, sink))
         for _ in range(count)
     ]
     for _ in range(count):
         await ready.acquire()
-    growth = _resident() - before
+    growth = resident() - before
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

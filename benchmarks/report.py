@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,19 @@ class Table:
         return "\n".join(
             [self.title, "", head, "-" * max(map(len, [head, *lines])), *lines, *filter(None, [self.note])]
         )
+
+
+def as_markdown(table: Table, without: Container[str] = ()) -> str:
+    """The table as Markdown, under its title; without some of the columns."""
+    kept = [at for at, column in enumerate(table.columns) if column not in without]
+    rows = [row + [None] * (len(table.columns) - len(row)) for row in table.rows]
+    words = {at for at in kept if all(isinstance(row[at], str | None) for row in rows)}
+    lines = [
+        [table.columns[at] for at in kept],
+        ["---" if at in words else "---:" for at in kept],
+        *([_shown(row[at]) for at in kept] for row in rows),
+    ]
+    return "\n".join([f"\n**{table.title}**\n", *(f"| {' | '.join(line)} |" for line in lines), ""])
 
 
 def _aligned(head: str, cells: list[Any]) -> list[str]:

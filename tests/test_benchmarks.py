@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks.__main__ import PARTS, main
 from benchmarks.harness import Cost, verdict
-from benchmarks.report import Table, judged
+from benchmarks.report import Table, as_markdown, judged
 from tests.conftest import require
 
 FAST = ["--rounds", "2", "--requests", "1", "--starts", "1"]
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 SHORT = ["--seconds", "0.2", "--megabytes", "1", "--streams", "2"]
 
 
@@ -78,13 +82,21 @@ def test_codings_are_measured(capsys: pytest.CaptureFixture[str], part: str, row
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_all_parts_are_measured_by_default_and_shown_as_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without arguments every part runs, and what the figures depend on stands above them."""
-    main([*FAST, *SHORT])
+def test_all_parts_are_measured_by_default_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without arguments every part runs, what the figures depend on stands above them, and the page and pictures are made."""
+    require("matplotlib", "the benchmark's pictures")
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE.read_text())
+    main([*FAST, *SHORT, "--write", str(page)])
     shown = capsys.readouterr().out
     assert set(PARTS) == {
-        *("rooms", "import", "idle", "coding", "loop", "memory", "decoding", "stores", "sessions-load")
+        *("stack", "rooms", "import", "idle", "coding", "messages", "server", "loop", "memory", "scaling", "decoding"),
+        *("stores", "sessions-load"),
     }
+    assert "(bare: " in page.read_text()
+    for name in re.findall(r"\(pictures/(.+\.svg)\)", PAGE.read_text()):
+        ET.parse(tmp_path / "pictures" / name)
+        assert (PAGE.parent / "pictures" / name).is_file()
     for text in (
         "python: ",
         "starlette: ",
@@ -109,7 +121,11 @@ def test_a_layer_that_does_not_work_is_not_timed(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     "arguments",
-    [pytest.param(["room"], id="unknown-part"), pytest.param(["--rounds", "1"], id="one-round-has-no-halves")],
+    [
+        pytest.param(["room"], id="unknown-part"),
+        pytest.param(["--rounds", "1"], id="one-round-has-no-halves"),
+        pytest.param(["--write", "no-page.md"], id="no-page"),
+    ],
 )
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong argument ends the command before anything is measured."""
@@ -161,3 +177,32 @@ def test_a_table_as_text() -> None:
         "long",
         "note",
     ]
+
+
+def test_a_table_as_markdown() -> None:
+    """Numbers stand to the right, and what only says of a figure whether it will do is left out."""
+    table = Table("title", ["name", "ns", "must", ""], [["a", 1234, 0.25, "met"], ["long", None]], "note")
+    assert as_markdown(table, without={"must", ""}).split("\n") == [
+        "",
+        "**title**",
+        "",
+        "| name | ns |",
+        "| --- | ---: |",
+        "| a | 1,234 |",
+        "| long |  |",
+        "",
+    ]
+
+
+def test_a_part_that_was_not_measured_stays_on_the_page(tmp_path: Path) -> None:
+    """`make bench` writes between the markers of the parts that ran, and nowhere else."""
+    require("matplotlib", "the benchmark's pictures")
+    from benchmarks.page import write
+
+    page = tmp_path / "page.md"
+    page.write_text("<!-- import -->\nold\n<!-- end -->\nwords\n<!-- stores -->\nkept\n<!-- end -->\n")
+    write({"python": "CPython"}, {"import": [Table("title", ["name"], [["a"]])]}, page)
+    assert page.read_text() == (
+        "<!-- import -->\n\n**title**\n\n| name |\n| --- |\n| a |\n\n<!-- end -->\n"
+        "words\n<!-- stores -->\nkept\n<!-- end -->\n"
+    )

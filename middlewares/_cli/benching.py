@@ -1,0 +1,179 @@
+"""`middlewares bench`: what each layer costs per request on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .._options import ORDER
+from ..asgi import ASGIApp, Message
+from ..testing import http_scope, lifespan_scope, record
+from .config import Given, Source, layers, merged, package_of_the_process
+from .errors import FailureError
+from .loading import Loaded
+
+BARE, WHOLE = "application", "all layers"
+
+_BATCH_SECONDS = 0.005  # long enough that the clock's own cost does not count
+_MIN_ROUNDS, _MAX_ROUNDS = 5, 101
+
+# As of a browser: each layer finds what it is there for.
+_HEADERS = {
+    "host": "localhost:8000",
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "accept-language": "en-GB,en;q=0.7,de;q=0.3",
+    "accept-encoding": "gzip, deflate, br, zstd",
+    "origin": "https://app.example",
+    "connection": "keep-alive",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one request takes, in microseconds of CPU time.
+
+    Attributes:
+        name: `BARE`, a room, or `WHOLE`.
+        median: Over the rounds; for layers, of the difference to the bare application in the same round.
+        quartiles: Between which the middle half of the rounds lies.
+    """
+
+    name: str
+    median: float
+    quartiles: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows, the bare application first and the whole stack last; and what they were measured with."""
+
+    rows: list[Row]
+    status: int
+    size: int
+    rounds: int
+    requests: int
+
+
+async def bench(
+    source: Source, given: Given, loaded: Loaded, *, path: str, headers: Iterable[tuple[str, str]], seconds: float
+) -> Report:
+    """Measure the application bare, behind each layer alone, and behind all of them, in one interleaved run.
+
+    Raises:
+        FailureError: The application does not start, or answers this request with an error.
+    """
+    package = package_of_the_process()
+    names = [room for room in ORDER if room in merged(source, given)]
+    built = dict(zip(names, layers(source, given, package), strict=True))
+    whole = loaded.app
+    for layer in reversed(built.values()):
+        whole = layer(whole)
+    apps = {BARE: loaded.app, **{room: layer(loaded.app) for room, layer in built.items()}, WHOLE: whole}
+    fields = {**_HEADERS, **{name.lower(): value for name, value in headers}}
+    scope = http_scope(
+        "GET", path, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+    )
+    async with _lifespan(loaded.app) as state:
+        status, size = await _answer(whole, {**scope, "state": dict(state)}, path)
+        requests = 1
+        while await _time(loaded.app, scope, state, requests) < _BATCH_SECONDS * 1e9:
+            requests *= 2
+        begun = time.perf_counter()
+        for app in apps.values():  # the interpreter specialises code that runs often: before the clock does
+            await _time(app, scope, state, requests)
+        rounds = int(seconds / (time.perf_counter() - begun))
+        rounds = min(max(rounds, _MIN_ROUNDS), _MAX_ROUNDS)
+        times: dict[str, list[float]] = {name: [] for name in apps}
+        order = list(apps)
+        for _ in range(rounds):
+            random.shuffle(order)  # nobody always runs behind the same neighbour
+            for name in order:
+                times[name].append(await _time(apps[name], scope, state, requests) / requests / 1000)
+    bare = times[BARE]
+    rows = [_row(BARE, bare)]
+    rows += [
+        _row(name, [own - base for own, base in zip(times[name], bare, strict=True)]) for name in apps if name != BARE
+    ]
+    return Report(rows, status, size, rounds, requests)
+
+
+def _row(name: str, values: list[float]) -> Row:
+    low, median, high = statistics.quantiles(values, n=4)
+    return Row(name, median, (low, high))
+
+
+async def _answer(app: ASGIApp, scope: dict[str, Any], path: str) -> tuple[int, int]:
+    """Status and size of the answer, which has to be a good one: an error says nothing of what requests cost."""
+    try:
+        sent = await record(app, scope)
+    except Exception as exc:  # noqa: BLE001 - whatever the application raises
+        raise FailureError(f"GET {path} raised {type(exc).__name__}: {exc}; measure another --path") from None
+    start = next((message for message in sent if message["type"] == "http.response.start"), None)
+    if start is None or start["status"] >= 400:
+        answer = f"is answered with {start['status']}" if start else "gets no answer"
+        raise FailureError(f"GET {path} {answer}; measure another --path, or add a --header")
+    return start["status"], sum(len(message.get("body", b"")) for message in sent)
+
+
+async def _time(app: ASGIApp, scope: dict[str, Any], state: Mapping[str, Any], requests: int) -> float:
+    """Nanoseconds of CPU time, of all threads, that so many requests take."""
+    begun = time.process_time_ns()
+    for _ in range(requests):
+        # As from a server: objects of the request's own, which layers may change.
+        await app({**scope, "headers": scope["headers"].copy(), "state": dict(state)}, _Client(), _send)
+    return time.process_time_ns() - begun
+
+
+class _Client:
+    """`receive`: an empty body, and then a client that stays."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    async def __call__(self) -> Message:
+        if self._asked:
+            await asyncio.Event().wait()
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: Message) -> None:
+    pass
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp) -> AsyncGenerator[dict[str, Any]]:
+    """The state of an application that has started up as under a server, where it knows of that."""
+    asked: asyncio.Queue[Message] = asyncio.Queue()
+    told: asyncio.Queue[Message] = asyncio.Queue()
+    state: dict[str, Any] = {}
+
+    async def run() -> None:
+        await app(lifespan_scope(state=state), asked.get, told.put)
+
+    asked.put_nowait({"type": "lifespan.startup"})
+    running, answer = asyncio.create_task(run()), asyncio.create_task(told.get())
+    await asyncio.wait({running, answer}, return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done():  # it has ended without a word: it knows no lifespan
+        answer.cancel()
+        await asyncio.wait({running, answer})
+        running.exception()
+        yield state
+        return
+    if answer.result()["type"] != "lifespan.startup.complete":
+        await asyncio.wait({running})
+        running.exception()
+        raise FailureError(f"the application does not start: {answer.result().get('message', '')}")
+    try:
+        yield state
+    finally:
+        asked.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait({running}, timeout=10)
+        running.cancel()

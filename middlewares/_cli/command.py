@@ -216,7 +216,7 @@ def run(
         raise click.UsageError("--reload is for one process: leave out --workers, or --reload")
     from .serving import Plan, serve
 
-    plan = Plan(app, factory, wsgi, str(config.absolute()) if config else None, _given(**options), options["trust"])
+    plan = Plan(app, factory, wsgi, str(config) if config else None, _given(**options), options["trust"])
     folder = _look_in(app_dir)
     serve(plan, host=host, port=port, reload=reload, workers=workers, log_level=log_level, app_dir=folder)
 

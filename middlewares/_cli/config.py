@@ -17,7 +17,7 @@ from .. import __version__
 from .._index import ROOMS
 from .._options import ORDER
 from ..stack import Layer
-from .errors import CommandError, did_you_mean
+from .errors import CommandError, one_of
 from .values import Place, resolved
 
 BY_DEFAULT = ("request_id", "timing", "server_errors", "compression")
@@ -83,9 +83,7 @@ def read(path: Path | None) -> Source:
     source = Source(str(chosen), chosen.absolute().parent, tables, prefix)
     for room, value in tables.items():
         if room not in ORDER:
-            raise CommandError(
-                f"{chosen}: there is no room {prefix}{room}{did_you_mean(room, ORDER)}; there are {', '.join(ORDER)}"
-            )
+            raise CommandError(f"{chosen}: there is no room {prefix}{room}{one_of(room, ORDER)}")
         if not isinstance(value, bool | dict):
             raise CommandError(f"{chosen}: {prefix}{room} must be true, false or a table of keywords (got {value!r})")
     return source
@@ -137,10 +135,7 @@ def _layer(source: Source, given: Given, room: str, keywords: Mapping[str, Any],
     values: dict[str, Any] = {}
     for key, value in keywords.items():
         if key not in parameters:
-            raise CommandError(
-                f"{place(key).label} is no keyword of {cls.__name__}{did_you_mean(key, parameters)}; "
-                f"it takes {', '.join(parameters)}"
-            )
+            raise CommandError(f"{place(key).label} is no keyword of {cls.__name__}{one_of(key, parameters)}")
         values[key] = resolved(place(key), key, value)
         if parameters[key].annotation == "bool" and not isinstance(values[key], bool):
             # Some constructors take anything for true, as Starlette's do; here, "false" would be.

@@ -30,6 +30,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def one_of(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is none of a few: the likely one, or all."""
+    names = list(known)
+    return did_you_mean(name, names) or f"; there are {', '.join(names)}"
+
+
 def required(name: str) -> Any:
     """A module of the extra `serve`.
 

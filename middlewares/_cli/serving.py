@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import logging
 import os
@@ -151,8 +152,9 @@ def _check_address(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as exc:
-        way_out = "take another --port" if exc.errno not in (None, socket.EAI_NONAME) else "take another --host"
-        raise FailureError(f"cannot listen on {host} port {port}: {exc.strerror}; {way_out}") from None
+        option = "--port" if exc.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        why = str(exc.strerror).partition(" (while")[0]  # what Python adds repeats the address
+        raise FailureError(f"cannot listen on {host} port {port}: {why}; take another {option}") from None
 
 
 def _log_config(uvicorn_config: Any, log_level: str, *, with_ids: bool) -> dict[str, Any]:

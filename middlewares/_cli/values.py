@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, cast
 from .errors import CommandError
 from .loading import find
 
-# Of the arguments of a {call = ...}. Those of rooms have known names, of which one is a secret.
-_SECRET = re.compile("secret|password|passwd|token|credential|(^|_)key$", re.IGNORECASE)
+_SECRET = re.compile("secret|password|passwd|token|(^|_)key$", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"//[^/@\s:]*:[^/@\s]+@")
 _MAKE_ONE = '; python -c "import secrets; print(secrets.token_urlsafe(32))" makes a key'
 

@@ -161,19 +161,19 @@ async def _lifespan(app: ASGIApp) -> AsyncGenerator[dict[str, Any]]:
     asked.put_nowait({"type": "lifespan.startup"})
     running, answer = asyncio.create_task(run()), asyncio.create_task(told.get())
     await asyncio.wait({running, answer}, return_when=asyncio.FIRST_COMPLETED)
-    if not answer.done():  # it has ended without a word: it knows no lifespan
-        answer.cancel()
-        await asyncio.wait({running, answer})
-        running.exception()
-        yield state
+    answered: Message = answer.result() if answer.done() else {"type": "nothing"}
+    if answered["type"] != "lifespan.startup.complete":
+        for task in (running, answer):
+            task.cancel()
+        await asyncio.gather(running, answer, return_exceptions=True)
+        if answered["type"] == "lifespan.startup.failed":
+            raise FailureError(f"the application does not start: {answered.get('message', '')}")
+        yield state  # it knows no lifespan: it has raised, said nothing, or something else
         return
-    if answer.result()["type"] != "lifespan.startup.complete":
-        await asyncio.wait({running})
-        running.exception()
-        raise FailureError(f"the application does not start: {answer.result().get('message', '')}")
     try:
         yield state
     finally:
         asked.put_nowait({"type": "lifespan.shutdown"})
         await asyncio.wait({running}, timeout=10)
         running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

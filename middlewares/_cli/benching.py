@@ -6,13 +6,13 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from .._options import ORDER
-from ..asgi import ASGIApp, Message
+from ..asgi import ASGIApp, Message, Receive, Scope, Send
 from ..testing import http_scope, lifespan_scope, record
 from .config import Given, Source, layers, merged, package_of_the_process
 from .errors import FailureError
@@ -72,36 +72,55 @@ async def bench(
     package = package_of_the_process()
     names = [room for room in ORDER if room in merged(source, given)]
     built = dict(zip(names, layers(source, given, package), strict=True))
-    whole = loaded.app
+    application = _Furnished(loaded.app)
+    whole: ASGIApp = application
     for layer in reversed(built.values()):
         whole = layer(whole)
-    apps = {BARE: loaded.app, **{room: layer(loaded.app) for room, layer in built.items()}, WHOLE: whole}
+    apps: dict[str, ASGIApp] = {
+        BARE: application,
+        **{room: layer(application) for room, layer in built.items()},
+        WHOLE: whole,
+    }
     fields = {**_HEADERS, **{name.lower(): value for name, value in headers}}
     scope = http_scope(
         "GET", path, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
     )
     async with _lifespan(loaded.app) as state:
         status, size = await _answer(whole, {**scope, "state": dict(state)}, path)
-        requests = 1
-        while await _time(loaded.app, scope, state, requests) < _BATCH_SECONDS * 1e9:
-            requests *= 2
-        begun = time.perf_counter()
-        for app in apps.values():  # the interpreter specialises code that runs often: before the clock does
-            await _time(app, scope, state, requests)
-        rounds = int(seconds / (time.perf_counter() - begun))
-        rounds = min(max(rounds, _MIN_ROUNDS), _MAX_ROUNDS)
-        times: dict[str, list[float]] = {name: [] for name in apps}
-        order = list(apps)
-        for _ in range(rounds):
-            random.shuffle(order)  # nobody always runs behind the same neighbour
-            for name in order:
-                times[name].append(await _time(apps[name], scope, state, requests) / requests / 1000)
+        application.keeps = False
+        try:
+            times, requests = await _times(apps, {**scope, "state": state}, seconds)
+        except Exception as exc:  # noqa: BLE001 - whatever the application raises
+            raise FailureError(
+                f"GET {path} raised {type(exc).__name__} where a layer was left out: {exc}; measure another --path"
+            ) from None
     bare = times[BARE]
     rows = [_row(BARE, bare)]
     rows += [
         _row(name, [own - base for own, base in zip(times[name], bare, strict=True)]) for name in apps if name != BARE
     ]
-    return Report(rows, status, size, rounds, requests)
+    return Report(rows, status, size, len(bare), requests)
+
+
+async def _times(apps: Mapping[str, ASGIApp], scope: Scope, seconds: float) -> tuple[dict[str, list[float]], int]:
+    """Microseconds that one request takes, for each application and round; and of how many requests a round is."""
+    requests, begun = 1, time.perf_counter()
+    # An application that waits for others takes long, and little of the processor.
+    while (
+        await _time(apps[BARE], scope, requests) < _BATCH_SECONDS * 1e9 and time.perf_counter() - begun < seconds / 10
+    ):
+        requests *= 2
+    begun = time.perf_counter()
+    for app in apps.values():  # the interpreter specialises code that runs often: before the clock does
+        await _time(app, scope, requests)
+    rounds = min(max(int(seconds / (time.perf_counter() - begun)), _MIN_ROUNDS), _MAX_ROUNDS)
+    times: dict[str, list[float]] = {name: [] for name in apps}
+    order = list(apps)
+    for _ in range(rounds):
+        random.shuffle(order)  # nobody always runs behind the same neighbour
+        for name in order:
+            times[name].append(await _time(apps[name], scope, requests) / requests / 1000)
+    return times, requests
 
 
 def _row(name: str, values: list[float]) -> Row:
@@ -122,13 +141,36 @@ async def _answer(app: ASGIApp, scope: dict[str, Any], path: str) -> tuple[int, 
     return start["status"], sum(len(message.get("body", b"")) for message in sent)
 
 
-async def _time(app: ASGIApp, scope: dict[str, Any], state: Mapping[str, Any], requests: int) -> float:
+async def _time(app: ASGIApp, scope: Scope, requests: int) -> float:
     """Nanoseconds of CPU time, of all threads, that so many requests take."""
     begun = time.process_time_ns()
     for _ in range(requests):
         # As from a server: objects of the request's own, which layers may change.
-        await app({**scope, "headers": scope["headers"].copy(), "state": dict(state)}, _Client(), _send)
+        await app({**scope, "headers": scope["headers"].copy(), "state": scope["state"].copy()}, _Client(), _send)
     return time.process_time_ns() - begun
+
+
+class _Furnished:
+    """The application with what layers have put into its scope once: without them, it may have no session and no id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.keeps = True
+        self._scope: Scope = {}
+        self._state: dict[str, Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.keeps:
+            self._scope = {
+                key: {**value} if isinstance(value, MutableMapping) else value for key, value in scope.items()
+            }
+            self._state = dict(scope["state"])
+        else:
+            for kept, present in ((self._scope, scope), (self._state, scope["state"])):
+                for key in kept.keys() - present.keys():
+                    value = kept[key]  # a session is over with its response: each request has one of its own
+                    present[key] = {**value} if isinstance(value, Mapping) else value
+        await self.app(scope, receive, send)
 
 
 class _Client:

@@ -84,13 +84,18 @@ async def ask(
         raise CommandError(f"no browser begins such a fetch: {exc}") from None
     explained: CORSMiddleware = cors
     reasons = explained.explain(origin, method, [name for name, _ in pairs], credentials, path)
-    return Answer(result, exchanges, [] if result else reasons)
+    return Answer(result, exchanges, [] if result else [_with_option(reason) for reason in reasons])
 
 
 async def _answering(_scope: Scope, _receive: Receive, send: Send) -> None:
     """Stands for an application that answers everything, and says nothing of CORS."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": b"tea"})
+
+
+def _with_option(reason: str) -> str:
+    options = [option for (_, keyword), option in OPTIONS.items() if f" {keyword}" in reason]
+    return " or ".join([reason, *options])
 
 
 def _shown(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

@@ -68,6 +68,23 @@ async def silent(scope, receive, send):
     pass
 
 
+async def needing(scope, receive, send):
+    scope["session"]["seen"] = scope["state"]["request_id"]
+    await main.app(scope, receive, send)
+
+
+async def ending(scope, receive, send):
+    scope["session"].invalidate()
+    await main.app(scope, receive, send)
+
+
+async def waiting(scope, receive, send):
+    import asyncio
+
+    await asyncio.sleep(0.01)
+    await main.app(scope, receive, send)
+
+
 async def shows(scope, receive, send):
     headers = dict(scope["headers"])
     assert (headers[b"x-tea"], headers[b"origin"]) == (b"green", b"https://b.example")
@@ -116,9 +133,24 @@ def test_lifespan(project):
     assert apps.events == ["lifespan.startup", "lifespan.shutdown"]
 
 
+def test_waiting_takes_no_longer(project):
+    """An application that waits, and computes nothing, is not asked so often that the time is exceeded."""
+    last = project.run("bench", "apps:waiting", *FAST).stdout.splitlines()[-1]
+    assert last.startswith("5 rounds of 1 requests")
+
+
 def test_client_stays(project):
     """An application that waits for its client to leave is measured, too."""
     assert project.run("bench", "apps:streaming", *FAST).exit_code == 0
+
+
+def test_what_layers_give(project):
+    """An application that needs what a layer puts into its scope, a session or an id, is measured without it, too."""
+    result = project.run("bench", "apps:needing", "--session-secret-env", "KEY", *FAST, KEY="a key for tests")
+    assert result.exit_code == 0, result.output
+
+    message = project.refused("bench", "apps:ending", "--session-secret-env", "KEY", exit_code=1, KEY="a key for tests")
+    assert message.startswith("GET / raised AttributeError where a layer was left out: ")
 
 
 def test_headers(project):

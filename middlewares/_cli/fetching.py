@@ -95,7 +95,7 @@ async def _answering(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 def _with_option(reason: str) -> str:
     options = [option for (_, keyword), option in OPTIONS.items() if f" {keyword}" in reason]
-    return " or ".join([reason, *options])
+    return f"{reason} ({options[0]})" if options else reason
 
 
 def _shown(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

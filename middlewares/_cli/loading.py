@@ -110,7 +110,8 @@ def _adapted(target: str, app: Any, *, wsgi: bool) -> Loaded:
         if not callable(app):
             raise CommandError(f"{target} is no WSGI application, which is called with (environ, start_response)")
         return Loaded(required("a2wsgi").WSGIMiddleware(app), "WSGI")
-    if inspect.isfunction(app) and _takes(app, 0):
+    # One that takes anything is what a decorator made of an application.
+    if inspect.isfunction(app) and _takes(app, 0) and not _takes(app, 3):
         raise CommandError(f"{target} is called without arguments: if it makes the application, add --factory")
     try:
         adapted = single_callable(app)

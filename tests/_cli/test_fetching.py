@@ -70,7 +70,7 @@ def test_refused_header(ask):
     assert "> GET" not in shown
     assert shown.endswith(
         "Refused: preflight: the response has no Access-Control-Allow-Origin.\n"
-        "The configuration: header x-tea is not in allow_headers or --cors-header.\n"
+        "The configuration: header x-tea is not in allow_headers (--cors-header).\n"
     )
 
 

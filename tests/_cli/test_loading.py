@@ -60,6 +60,12 @@ def test_wsgi_by_option(project):
     assert refused("main:number", wsgi=True).startswith("main:number is no WSGI application")
 
 
+def test_decorated(project):
+    """What a decorator has made of an application, which takes anything, is taken for ASGI 3."""
+    project.write("decorated.py", "import main\ndef app(*args, **kwargs):\n    return main.app(*args, **kwargs)\n")
+    assert load("decorated:app").kind == "ASGI 3"
+
+
 def test_factory(project):
     """With `factory`, what is named is called for the application."""
     assert run(load("main:make", factory=True).app, http_scope())[0]["status"] == 200
@@ -93,6 +99,7 @@ def test_dotted_names(project):
             "main:number is no application, neither of ASGI nor of WSGI (got an object of the type int); name",
         ),
         ("main:make", "main:make is called without arguments: if it makes the application, add --factory"),
+        ("main:create", "main:create is called without arguments: if it makes the application, add --factory"),
         (
             "main:endpoint",
             "main:endpoint is no application, neither of ASGI nor of WSGI (got the function endpoint); name",
@@ -101,7 +108,11 @@ def test_dotted_names(project):
 )
 def test_names_that_are_refused(project, target, message):
     """What is not there, or is no application, is told in one line with the likely name."""
-    project.write("main.py", (project.folder / "main.py").read_text() + "async def endpoint(request, reply): ...\n")
+    project.write(
+        "main.py",
+        (project.folder / "main.py").read_text()
+        + "async def endpoint(request, reply): ...\ndef create(settings=None): ...\n",
+    )
     assert refused(target).startswith(message.format(folder=project.folder))
 
 

@@ -416,6 +416,7 @@ def _placed(app: Any) -> Iterator[Placed]:
 
 _INWARD = ("app", "asgi_app", "asgi_handler", "inner")
 _SECRET = re.compile("secret|password|passwd|token|credential|private|(^|_)(key|keys|dsn|salt)$", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?: object)? at 0x[0-9A-Fa-f]+")
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 
 
@@ -432,13 +433,13 @@ def _shown(layer: Layer) -> list[str]:
 
 
 def _safe_repr(value: Any, name: str = "") -> str:
-    """`repr` for logs and terminals: no secret, as far as names tell, and no password of a URL."""
+    """`repr` for logs and terminals: no secret, as far as names tell, no password of a URL, no address of an object."""
     if _SECRET.search(name) and not isinstance(value, bool | None):
         return "'***'"
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
         return "{" + ", ".join(f"{key!r}: {_safe_repr(item, str(key))}" for key, item in items) + "}"
-    return _USER_INFO.sub("//***@", repr(value))
+    return _ADDRESS.sub("", _USER_INFO.sub("//***@", repr(value)))
 
 
 def _condition_text(condition: Condition) -> str:

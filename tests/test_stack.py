@@ -910,6 +910,11 @@ class TestOutline:
             "└── app",
         ]
 
+    def test_objects(self):
+        """Objects are shown without their addresses, so that a tree is the same each time."""
+        store = object()
+        assert outline(use(A, label=store)(app)) == ["├── A(label=<object>)", "└── app"]
+
     def test_frameworks(self):
         """The middlewares of a Starlette application stand below it."""
         starlette = require("starlette.applications").Starlette()

@@ -14,9 +14,10 @@ import click
 
 from .. import __version__
 
+from .errors import FailureError
+
 if TYPE_CHECKING:  # nothing is loaded before it is known what for
     from .config import Given
-from .errors import FailureError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

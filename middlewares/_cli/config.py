@@ -143,7 +143,7 @@ def _layer(source: Source, given: Given, room: str, keywords: Mapping[str, Any],
     layer: Layer = stack.use(cls, **values)
     try:
         layer(_nothing)
-    except (TypeError, ValueError, ImportError, OSError, re.error, AttributeError) as exc:
+    except (TypeError, ValueError, ImportError, OSError, re.error) as exc:
         named = next((key for key in values if re.search(rf"\b{key}\b", str(exc))), None)
         where = place(named).label if named else f"{source.name}: {source.prefix}{room}" if source.name else room
         raise CommandError(f"{where} is refused: {exc}") from None

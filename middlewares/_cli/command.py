@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import __version__
-
 from .errors import FailureError
 
 if TYPE_CHECKING:  # nothing is loaded before it is known what for

@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,7 +116,6 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
     source = read(plan.path())
     _check_address(host, port)
     settings: dict[str, Any] = {
-        "factory": True,
         "host": host,
         "interface": "asgi3",
         "log_config": _log_config(uvicorn.config, log_level, with_ids="request_id" in merged(source, plan.given)),
@@ -127,7 +125,10 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
         "use_colors": False if os.environ.get("NO_COLOR") else None,
     }
     if not reload and workers == 1:
-        uvicorn.run(partial(build, plan), **settings)
+        # As under `uvicorn main:app`: the log is there first, so that the application can change it, and no event loop
+        # runs yet when it is loaded.
+        uvicorn.Config("", **settings)
+        uvicorn.run(build(plan), **{**settings, "log_config": None})
         return
     os.environ[VARIABLE] = json.dumps(asdict(plan))
     if reload:
@@ -138,7 +139,7 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
     else:
         build(plan)  # so that a mistake is told once, not by each worker
         settings["workers"] = workers
-    uvicorn.run(f"{__name__}:application", **settings)
+    uvicorn.run(f"{__name__}:application", factory=True, **settings)
 
 
 def _check_findable(target: str) -> None:

@@ -102,8 +102,11 @@ def quiet_uvicorn(monkeypatch):
     calls: list[tuple[Any, dict[str, Any]]] = []
     monkeypatch.setattr(uvicorn, "run", lambda app, **settings: calls.append((app, settings)))
     monkeypatch.delenv("ASGI_MIDDLEWARES_PLAN", raising=False)
-    handlers = {name: [*logging.getLogger(name).handlers] for name in ("uvicorn.access", "uvicorn.error")}
+    loggers = [logging.getLogger(name) for name in ("middlewares", "uvicorn", "uvicorn.access", "uvicorn.error")]
+    kept = [(logger, [*logger.handlers], logger.level, logger.propagate) for logger in loggers]
     yield calls
     os.environ.pop("ASGI_MIDDLEWARES_PLAN", None)
-    for name, kept in handlers.items():
-        logging.getLogger(name).handlers[:] = kept
+    for logger, handlers, level, propagate in kept:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -107,15 +107,14 @@ def test_lifespan_passes(project):
         run(build(Plan("main:app")), lifespan_scope())
 
 
-def test_run(project, quiet_uvicorn):
-    """`run` hands host, port and log level to uvicorn, and an application that is built when uvicorn asks for it."""
+def test_run(project, quiet_uvicorn, capsys):
+    """`run` hands the stack, host, port and log level to uvicorn."""
     result = project.run("run", "main:app", "--host", "localhost", "--port", "0", "--log-level", "debug")
-    assert (result.exit_code, result.output) == (0, "")
-    [(factory, settings)] = quiet_uvicorn
-    assert run(factory(), http_scope())[0]["status"] == 200
-    expected = {"host": "localhost", "port": 0, "log_level": "debug", "interface": "asgi3", "factory": True}
-    assert expected.items() <= settings.items()
-    assert not {"workers", "reload"} & settings.keys()
+    assert result.exit_code == 0
+    [(app, settings)] = quiet_uvicorn
+    assert run(app, http_scope())[0]["status"] == 200
+    assert {"host": "localhost", "port": 0, "log_level": "debug", "interface": "asgi3"}.items() <= settings.items()
+    assert not {"workers", "reload", "factory"} & settings.keys()
     assert settings["use_colors"] is None
 
 
@@ -129,15 +128,21 @@ def test_no_color(project, quiet_uvicorn):
 def test_access_log(project, quiet_uvicorn, with_ids):
     """Uvicorn's access log ends with the id of the request, where there are ids; our loggers write to its handler."""
     project.run("run", "main:app", "--port", "0", "--log-level", "warning", *([] if with_ids else ["--no-request-id"]))
-    [(factory, settings)] = quiet_uvicorn
-    config = settings["log_config"]
-    assert config["formatters"]["access"]["fmt"].endswith(" %(request_id)s") is with_ids
-    assert "%(request_id)s" not in uvicorn.config.LOGGING_CONFIG["formatters"]["access"]["fmt"]
-    assert config["loggers"]["middlewares"]["level"] == logging.WARNING
-    handler = logging.NullHandler()
-    logging.getLogger("uvicorn.access").addHandler(handler)
-    factory()
+    [handler] = logging.getLogger("uvicorn.access").handlers
+    assert handler.formatter._fmt.endswith(" %(request_id)s") is with_ids
     assert len(handler.filters) == with_ids
+    assert "%(request_id)s" not in uvicorn.config.LOGGING_CONFIG["formatters"]["access"]["fmt"]
+    assert logging.getLogger("middlewares").level == logging.WARNING
+
+
+def test_log_of_the_application(project, quiet_uvicorn):
+    """What the application sets up of the log as it is loaded stays."""
+    project.write(
+        "logs.py", "import logging, main\nlogging.getLogger('uvicorn.access').handlers.clear()\napp = main.app\n"
+    )
+    assert project.run("run", "logs:app", "--port", "0").exit_code == 0
+    assert quiet_uvicorn[0][1]["log_config"] is None
+    assert logging.getLogger("uvicorn.access").handlers == []
 
 
 def test_workers(project, quiet_uvicorn):

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.servers
 
 APPLICATIONS = {
     "flask": """
-import flask
+import asyncio, flask
+asyncio.run(asyncio.sleep(0))  # no event loop runs yet, as under `uvicorn main:app`
 app = flask.Flask("legacy")
 @app.get("/")
 def index():

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, cast
 from .errors import CommandError
 from .loading import find
 
-_SECRET = re.compile("secret|password|passwd|token|(^|_)key$", re.IGNORECASE)
+# Neither paths, which are keys of some tables, nor the one keyword that is named like a secret and is none.
+_is_secret = re.compile("(?!/|scope_key$).*(secret|password|passwd|token|(^|_)key$)", re.IGNORECASE).match
 _PASSWORD_IN_URL = re.compile(r"//[^/@\s:]*:[^/@\s]+@")
 _MAKE_ONE = '; python -c "import secrets; print(secrets.token_urlsafe(32))" makes a key'
 
@@ -49,7 +50,7 @@ def resolved(place: Place, key: str, value: Any) -> Any:
         CommandError: A form has a wrong value, or names what is not there; a secret stands in plain text.
     """
     if isinstance(value, str):
-        if _SECRET.search(key) and key != "scope_key":
+        if _is_secret(key):
             raise place.error('must not stand here in plain text: write {env = "NAME"} or {file = "path"} in its place')
         if _PASSWORD_IN_URL.search(value):
             raise place.error('has a password in plain text: write {env = "NAME"} or {file = "path"} in its place')

@@ -113,6 +113,7 @@ def test_secrets_in_plain_text(key):
         assert 'must not stand here in plain text: write {env = "NAME"} or {file = "path"} in its place' in message
         assert "hunter2" not in message
     assert value_of("session", "scope_key") == "session"
+    assert value_of({"/token": "/token*"}, "use_as_dictionary") == {"/token": "/token*"}
 
 
 def test_no_password_in_messages(project, monkeypatch):

@@ -28,11 +28,13 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Any, Concatenate, Never, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Concatenate, NamedTuple, Never, ParamSpec, Protocol, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 from ._http.paths import Condition, matcher
 from ._index import ROOMS
@@ -88,6 +90,8 @@ class Layer:
         wrapped: Any = self.cls(single_callable(app), *self.args, **self.kwargs)
         if not callable(wrapped):
             raise TypeError(f"{self!r} must return an ASGI application (it returned {wrapped!r})")
+        with suppress(TypeError):  # what has no hash or no weak reference is known by its class alone
+            _built[wrapped] = self
         return wrapped  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[object]:
@@ -96,6 +100,10 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"use({', '.join([_short_name(self.cls), *_shown(self)])})"
+
+
+_built: WeakKeyDictionary[Any, Layer] = WeakKeyDictionary()
+"""The layers that built what is in use, for `outline`."""
 
 
 def use(cls: Callable[Concatenate[Any, P], ASGIApp], /, *args: P.args, **kwargs: P.kwargs) -> Layer:
@@ -252,7 +260,7 @@ class Stack:
         return f"Stack({', '.join([*map(repr, self._layers), *(['strict=True'] if self._strict else [])])})"
 
     def __str__(self) -> str:
-        return "\n".join(["Stack", *_tree(self._layers)])
+        return "\n".join(["Stack", *_tree(_spec_nodes(self._layers))])
 
 
 def _is_layer(layer: Any) -> bool:
@@ -408,6 +416,7 @@ def _placed(app: Any) -> Iterator[Placed]:
 
 _INWARD = ("app", "asgi_app", "asgi_handler", "inner")
 _SECRET = re.compile("secret|password|passwd|token|credential|private|(^|_)(key|keys|dsn|salt)$", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?: object)? at 0x[0-9A-Fa-f]+")
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 
 
@@ -424,24 +433,67 @@ def _shown(layer: Layer) -> list[str]:
 
 
 def _safe_repr(value: Any, name: str = "") -> str:
-    """`repr` for logs and terminals: no secret, as far as names tell, and no password of a URL."""
+    """`repr` for logs and terminals: no secret, as far as names tell, no password of a URL, no address of an object."""
     if _SECRET.search(name) and not isinstance(value, bool | None):
         return "'***'"
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
         return "{" + ", ".join(f"{key!r}: {_safe_repr(item, str(key))}" for key, item in items) + "}"
-    return _USER_INFO.sub("//***@", repr(value))
+    return _ADDRESS.sub("", _USER_INFO.sub("//***@", repr(value)))
 
 
 def _condition_text(condition: Condition) -> str:
     return _short_name(condition) if callable(condition) else repr(condition)
 
 
-def _tree(layers: tuple[Layer | When, ...], indent: str = "") -> Iterator[str]:
-    for i, layer in enumerate(layers, start=1):
-        branch, below = ("└── ", "    ") if i == len(layers) else ("├── ", "│   ")
-        if isinstance(layer, When):
-            yield f"{indent}{branch}when {_condition_text(layer.condition)}"
-            yield from _tree(layer.layers, indent + below)
-        else:
-            yield f"{indent}{branch}{_short_name(layer.cls)}({', '.join(_shown(layer))})"
+class _Node(NamedTuple):
+    text: str
+    below: list[_Node]
+
+
+def _spec_nodes(layers: Iterable[Layer | When]) -> list[_Node]:
+    return [
+        _Node(f"when {_condition_text(layer.condition)}", _spec_nodes(layer.layers))
+        if isinstance(layer, When)
+        else _Node(f"{_short_name(layer.cls)}({', '.join(_shown(layer))})", [])
+        for layer in layers
+    ]
+
+
+def _tree(nodes: list[_Node], indent: str = "") -> Iterator[str]:
+    for i, node in enumerate(nodes, start=1):
+        branch, below = ("└── ", "    ") if i == len(nodes) else ("├── ", "│   ")
+        yield f"{indent}{branch}{node.text}"
+        yield from _tree(node.below, indent + below)
+
+
+def outline(app: Any) -> list[str]:
+    """The lines of a tree of what `check` walks through, outermost first; the application, or what hides it, is last.
+
+    Layers that `use`, `wrap` or a `Stack` has built show their keywords, as far as they are no secrets; those that were
+    built by hand their class.
+    """
+    return list(_tree(_nodes(app)))
+
+
+def _nodes(app: Any, end: Any = None) -> list[_Node]:
+    nodes: list[_Node] = []
+    node: Any = app
+    seen: dict[int, Any] = {}
+    while node is not None and node is not end and id(node) not in seen and len(seen) < 1000:
+        seen[id(node)] = node
+        if isinstance(node, _Conditional):
+            nodes.append(_Node(f"when {_condition_text(node.when.condition)}", _nodes(node.app, node.inner)))
+            node = node.inner
+            continue
+        layer = None
+        with suppress(TypeError):
+            layer = _built.get(node)
+        specs: list[Any] | None = getattr(node, "user_middleware", None)
+        inside = _spec_nodes(_flat("user_middleware", specs)) if isinstance(specs, list) else []
+        if layer is not None:
+            nodes += _spec_nodes([layer])
+        elif not _short_name(node).startswith("_"):  # an adapter of ours
+            nodes.append(_Node(_short_name(node), inside))
+        node = next(filter(callable, (getattr(node, name, None) for name in _INWARD)), None)
+    return nodes

@@ -108,3 +108,28 @@ def test_documentation_builds_without_a_warning(tmp_path):
     assert "griffe" not in done.stdout
     for manual in ("request-id", "timing", "cors", "server-errors", "sessions"):
         assert "Middleware" in (tmp_path / "site" / "rooms" / manual / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["run", "explain", "cors", "bench"])
+def test_options_of_the_command(name):
+    """The page of the command has each option of each subcommand in the section of it, and no other."""
+    options = require("middlewares._cli.command").command.commands[name].params
+    known = {text for option in options for text in (*option.opts, *option.secondary_opts) if text.startswith("--")}
+    page = (ROOT / "docs" / "command.md").read_text()
+    section = re.split(r"^## ", page, flags=re.MULTILINE)
+    [section] = [text for text in section if text.lower().startswith(f"{name}\n")]
+    rows = [line for line in section.splitlines() if line.startswith("| `--")]
+    assert {option for row in rows for option in re.findall(r"`(--[a-z-]+)", row.split(" | ")[0])} == known
+
+
+def test_toml_of_the_command(tmp_path, monkeypatch):
+    """Each TOML file of the page is one that the command takes."""
+    config = require("middlewares._cli.config")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SESSION_KEY", "a key for tests")
+    blocks = re.findall(r"^```toml\n(.*?)^```$", _text(ROOT / "docs" / "command.md"), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        file = tmp_path / ("pyproject.toml" if "[tool." in block else "middlewares.toml")
+        file.write_text(block)
+        assert config.layers(config.read(file), {}, "middlewares")

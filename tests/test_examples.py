@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import runpy
+import tomllib
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,7 @@ from middlewares.testing import Lint
 from .conftest import require
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-TESTED = {"demo", "minimal", "write_your_own"}
+TESTED = {"demo", "middlewares", "minimal", "write_your_own"}
 
 
 @functools.cache
@@ -34,7 +35,7 @@ def _get(app, path, headers=()):
 
 def test_each_example_is_tested():
     """No example is forgotten below."""
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == TESTED
+    assert {path.stem for path in EXAMPLES.iterdir() if path.is_file()} == TESTED
 
 
 def test_minimal():
@@ -54,6 +55,29 @@ def test_write_your_own():
     example["test_asgi_is_kept"]()
     with pytest.raises(ValueError, match="frame_options"):
         example["FrameMiddleware"](example["app"], frame_options="ALLOWALL")
+
+
+def test_configuration_of_the_command(tmp_path, monkeypatch):
+    """The TOML file has a table for each room, and the stack that the command makes of it does what the tables say."""
+    require("click")
+    from middlewares._cli.serving import Plan, build
+    from middlewares._options import ORDER
+
+    file = EXAMPLES / "middlewares.toml"
+    assert tomllib.loads(file.read_text()).keys() == ORDER.keys()
+    monkeypatch.chdir(tmp_path)  # where its SQLite store lies
+    monkeypatch.setenv("SESSION_KEY", "a key for tests")
+    app = build(Plan("tests.test_docs:hello", config=str(file)))
+    for origin, path, allowed in (
+        ("https://app.example", "/", "https://app.example"),
+        ("https://evil.example", "/", None),
+        ("https://evil.example", "/public/tea", "*"),
+        ("https://app.example", "/legacy", None),
+    ):
+        response = _get(app, path, {"Origin": origin})
+        assert (response.status_code, response.headers.get("access-control-allow-origin")) == (200, allowed)
+        assert len(response.headers["x-request-id"]) == 32
+    assert "server-timing" not in _get(app, "/static/logo.svg").headers
 
 
 @pytest.mark.parametrize("path", ["/hello", "/legacy/report", "/boom", "/legacy/boom"])

@@ -105,6 +105,14 @@ def test_metadata(wheel):
     assert metadata.get_payload() == (ROOT / "README.md").read_text()
 
 
+def test_script_without_its_extra(python, tmp_path):
+    """The script `middlewares` is installed, and says in one line how to get what it needs."""
+    script = python.with_name("middlewares")
+    done = subprocess.run([script, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    message = "the command needs the extra `serve`: pip install 'asgi-middlewares[serve]'"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Error: click is not installed; {message}\n")
+
+
 def test_source_distribution(built):
     """The source distribution has what a build and the tests need."""
     (path,) = built.glob("*.tar.gz")

@@ -15,6 +15,7 @@ from middlewares import OrderError, OrderProblem, OrderWarning, Stack, check, us
 from middlewares._index import ROOMS
 from middlewares._options import ORDER
 from middlewares._order import KNOWN
+from middlewares.stack import outline
 from middlewares.testing import http_scope, run, websocket_scope
 from tests.conftest import require
 from tests.needs import NEEDS
@@ -891,3 +892,58 @@ class TestKnown:
         config = require("litestar.config.cors").CORSConfig()
         application = litestar.Litestar(cors_config=config, openapi_config=None)
         assert [p.fix for p in check(middlewares.CORSMiddleware(application))] == ["remove one of the two"]
+
+
+class TestOutline:
+    def test_layers_of_use_show_their_keywords(self):
+        """What `use` and `when` have built shows its keywords, what was built by hand its class, secrets never."""
+        within = wrap(app, sessions={"secret_key": "hunter2"})
+        built = A(Stack(use(B, label="b"), when("/a", use(A, label="a"), B), use(B))(within))
+        assert outline(built) == [
+            "├── A",
+            "├── B(label='b')",
+            "├── when '/a'",
+            "│   ├── A(label='a')",
+            "│   └── B()",
+            "├── B()",
+            "├── SessionMiddleware(secret_key='***')",
+            "└── app",
+        ]
+
+    def test_objects(self):
+        """Objects are shown without their addresses, so that a tree is the same each time."""
+        store = object()
+        assert outline(use(A, label=store)(app)) == ["├── A(label=<object>)", "└── app"]
+
+    def test_frameworks(self):
+        """The middlewares of a Starlette application stand below it."""
+        starlette = require("starlette.applications").Starlette()
+        starlette.add_middleware(A, label="a")
+        starlette.add_middleware(B)
+        assert outline(B(starlette)) == ["├── B", "└── Starlette", "    ├── B()", "    └── A(label='a')"]
+
+    def test_asgi_2(self):
+        """The adapter of an ASGI 2 application is not shown."""
+
+        class Old:
+            def __init__(self, scope): ...
+
+        assert outline(use(A)(Old)) == ["├── A()", f"└── {Old.__qualname__}"]
+
+    def test_ends(self):
+        """What cannot be hashed or hides its application is shown by its class; a circle, and a tower, come to an end."""
+
+        class Endless(A):
+            app = property(lambda self: Endless(None), lambda self, app: None)
+
+        class Unhashable(A):
+            __hash__ = None
+
+        assert outline(use(Unhashable)(app)) == [f"├── {Unhashable.__qualname__}", "└── app"]
+        assert outline(use(lambda app: lambda scope, receive, send: None)(app)) == [
+            "└── TestOutline.test_ends.<locals>.<lambda>()"
+        ]
+        circle = A(app)
+        circle.app = circle
+        assert outline(circle) == ["└── A"]
+        assert len(outline(Endless(app))) == 1000

@@ -1,0 +1,3 @@
+"""What the command says where its extra is missing."""
+
+NEEDED = "the command needs the extra `serve`: pip install 'asgi-middlewares[serve]'"

@@ -106,7 +106,9 @@ def add_at_start(send: Send, addition: tuple[list[Header], Merge]) -> Send:
     of the names, or with Vary alone. That is told in one pass without another call, since this runs for every response.
     """
 
-    def send_added(message: Message) -> Any:  # no await of its own: hands the inner awaitable on
+    # Defaults in place of a closure, since that is what keeps the layer cheap.
+    # No await of its own: hands the inner awaitable on.
+    def send_added(message: Message, send: Send = send, addition: tuple[list[Header], Merge] = addition) -> Any:
         if message["type"] == "http.response.start":
             ready, merge = addition
             message = {**message}

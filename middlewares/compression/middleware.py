@@ -10,9 +10,10 @@ from .._http.headers import Header
 from .._http.options import checked_int
 from .._http.paths import Condition
 from .._http.scope import share_routing
+from .._http.vary import joined_vary
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .content_types import CODED, EXCLUDED_CONTENT_TYPES
-from .policy import DECISIVE, USUAL, CompressionPolicy, Plan
+from .policy import DECISIVE, USUAL, Asked, CompressionPolicy, Plan
 
 if TYPE_CHECKING:
     from .responses import CodedResponse
@@ -133,14 +134,24 @@ class CompressionMiddleware:
             send = send if inner is scope else _sharing(send, inner, scope)
         response: CodedResponse | None = None
 
-        def send_coded(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
+        # Defaults in place of a closure, since that is what keeps the layer cheap.
+        # No await of its own: hands the inner awaitable on.
+        def send_coded(
+            message: Message,
+            policy: CompressionPolicy = policy,
+            asked: Asked = asked,
+            scope: Scope = scope,
+            send: Send = send,
+        ) -> Awaitable[None]:
             nonlocal response
             if message["type"] == "http.response.start" and response is None:
                 headers = message.get("headers")
                 content_type = length = b""
                 outcome: Any = None
                 if headers.__class__ is list:
-                    # In one pass, without another call, since this runs for every response; and most are plain.
+                    # In one pass, without another call, since this runs for every response. Most are plain, and of
+                    # the headers that matter they have no other than Vary, of a layer inside.
+                    vary: Header | None = None
                     for pair in headers:
                         if pair.__class__ is not tuple:
                             break
@@ -152,7 +163,9 @@ class CompressionMiddleware:
                         elif name == b"content-length":
                             length = value
                         elif name.lower() in DECISIVE:
-                            break
+                            if name != b"vary" or vary is not None:
+                                break
+                            vary = pair
                     else:
                         if (
                             length in asked.plain_lengths
@@ -160,9 +173,14 @@ class CompressionMiddleware:
                             and message["status"] == 200
                         ):
                             message = {**message}
-                            message["headers"] = headers + policy.vary
+                            if vary is None:
+                                message["headers"] = headers + policy.vary
+                            else:
+                                message["headers"] = fresh = headers.copy()
+                                fresh[headers.index(vary)] = (b"vary", joined_vary(vary[1], policy.varies_by))
                             return send(message)
-                        outcome = policy.decided(message, message, headers, content_type, length, USUAL, scope, asked)
+                        rare = USUAL if vary is None else {b"vary": vary[1]}
+                        outcome = policy.decided(message, message, headers, content_type, length, rare, scope, asked)
                 if outcome is None:
                     outcome = policy.start(message, scope, asked)
                 if outcome.__class__ is not Plan:

@@ -209,8 +209,9 @@ class CompressionPolicy:
             from .dictionaries import Shelf  # here, as few need it
 
             self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
-        self._vary = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
-        self.vary: list[Header] = [(b"vary", b", ".join(self._vary))]
+        self.varies_by = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
+        """The request headers that decide, for Vary."""
+        self.vary: list[Header] = [(b"vary", b", ".join(self.varies_by))]
         """What joins the headers of every response that could be coded, if they have no Vary of their own."""
         self.fields = frozenset(
             {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
@@ -306,7 +307,7 @@ class CompressionPolicy:
             return given if tagged is headers else {**message, "headers": tagged}
         headers = headers.copy()
         if b"vary" in rare:
-            add_vary(headers, *self._vary)
+            add_vary(headers, *self.varies_by)
         else:
             headers += self.vary
         length = _number(declared) if declared else None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
-from .._http.headers import Header, Merge
+from .._http.headers import Header
 from .._http.lists import is_token
 from .._http.options import checked_callable
 from ..asgi import Scope
@@ -37,11 +37,12 @@ class RequestIDPolicy:
         "_transformer",
         "_validator",
         "first",
+        "has_others",
         "is_renamed",
-        "merge",
         "name",
         "names",
         "new",
+        "response_length",
         "response_name",
         "trusts",
     )
@@ -62,14 +63,14 @@ class RequestIDPolicy:
         self.names = tuple([name.lower().encode() for name in names])
         """The names of the request's header, in lower case."""
         self.first = self.names[0]
+        self.has_others = len(self.names) > 1
         self.response_name: bytes | None = self.first
         """The name of the response's header, in lower case; None for none."""
         if response_header is None:
             self.response_name = None
         elif response_header is not FIRST_NAME:
             self.response_name = _checked_name("response_header", response_header).lower().encode()
-        self.merge = Merge((self.response_name,) if self.response_name else (), replaced)
-        """How the id joins the headers of a response."""
+        self.response_length = len(self.response_name or b"")
         self._generator = _checked_generator(generator)
         self._transformer = _checked_transformer(transformer)
         self._validator = _checked_validator(validator)
@@ -84,6 +85,10 @@ class RequestIDPolicy:
             trusts = _checked_trust(trust_incoming)
             self.trusts = lambda scope: self._holds("trust_incoming", trusts, scope)
         self._complaints: set[str] = set()
+
+    def found(self, headers: Iterable[Header]) -> tuple[Header, ...]:
+        """What a request has of the headers that may bring an id."""
+        return tuple([(name, value) for name, value in headers if name in self.names])
 
     def adopted(self, found: tuple[Header, ...]) -> str | None:
         """The id in the headers that a trusted request brought along, one at least; None where it is refused.
@@ -150,9 +155,9 @@ class RequestIDPolicy:
             _logger.error("%s %s (logged once)", keyword, what)
 
 
-def replaced(headers: list[Header], ready: list[Header]) -> list[Header]:
-    """The headers of a response with the one pair of `ready` as the only one of its name."""
-    return [*[pair for pair in headers if pair[0].lower() != ready[0][0]], *ready]
+def replaced(headers: list[Header], ready: Header) -> list[Header]:
+    """The headers of a response with `ready` as the only one of its name."""
+    return [*[pair for pair in headers if pair[0].lower() != ready[0]], ready]
 
 
 def _checked_names(names: object) -> list[str]:

@@ -141,7 +141,6 @@ class SessionMiddleware:
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        scope_key = self._scope_key
         cookies = self._cookie_keeper
         if cookies is not None:
             state = State(cookies, scope["headers"])
@@ -150,11 +149,15 @@ class SessionMiddleware:
             state = State(stored, scope["headers"])
             state.is_websocket = kind == "websocket"
             await stored.fetch(state)
-        scope[scope_key] = session = Session(state)
+        scope[self._scope_key] = session = Session(state)
 
-        def send_session(message: Message) -> Awaitable[None]:  # no await of its own where the session is not touched
+        # Defaults in place of a closure, since that is what keeps the layer cheap.
+        # No await of its own where the session is not touched.
+        def send_session(
+            message: Message, session: Session = session, state: State = state, scope: Scope = scope, send: Send = send
+        ) -> Awaitable[None]:
             if not state.closed and message["type"] in RESPONSE_STARTS:
-                if scope.get(scope_key) is not session:
+                if scope.get(self._scope_key) is not session:
                     self._adopt(scope, session)
                 state.closed = True
                 if state.accessed:

@@ -140,7 +140,19 @@ class TimingMiddleware:
                 spans = collector[0]
                 collector[0] = None  # what comes now is too late for the header
                 message = {**message}
-                message["headers"] = headers = pairs(message.get("headers"))
+                headers = message.get("headers")
+                if not spans and headers.__class__ is list:
+                    # In one pass, without another call, since this runs for every response.
+                    for pair in headers:
+                        if pair.__class__ is not tuple:
+                            break
+                        name, value = pair
+                        if name.__class__ is not bytes or value.__class__ is not bytes:
+                            break
+                    else:
+                        message["headers"] = [*headers, field]
+                        return send(message)
+                message["headers"] = headers = pairs(headers)
                 headers.append(policy.joined(field, spans, headers) if spans else field)
             return send(message)
 

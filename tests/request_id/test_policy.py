@@ -283,7 +283,7 @@ JSON = (b"Content-Type", b"application/json")  # a name as long as ours
 )
 def test_response_headers(headers, expected) -> None:
     """The id is there exactly once, in a fresh list of exact pairs of bytes (granian and daphne take nothing else)."""
-    fresh = replaced(pairs(headers), [ID])
+    fresh = replaced(pairs(headers), ID)
     assert expected == fresh
     assert fresh is not headers
     assert {tuple} == {type(pair) for pair in fresh}
@@ -300,7 +300,7 @@ def test_response_headers(headers, expected) -> None:
 def test_response_headers_keep_the_others(headers) -> None:
     """Whatever the application has set, only headers of this name are taken out."""
     before = list(headers)
-    assert [*[pair for pair in headers if pair[0].lower() != NAME], ID] == replaced(pairs(headers), [ID])
+    assert [*[pair for pair in headers if pair[0].lower() != NAME], ID] == replaced(pairs(headers), ID)
     assert before == headers
 
 

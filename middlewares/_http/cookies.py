@@ -24,7 +24,7 @@ def cookie_values(headers: Iterable[Header], name: bytes, longest: int) -> list[
                     pair = part.strip(b" \t")
                     if pair.startswith(start) and len(pair) <= longest + len(start):
                         value = pair[len(start) :]
-                        found.append(value[1:-1] if value[:1] == b'"' == value[-1:] and len(value) > 1 else value)
+                        found.append(value[1:-1] if len(value) > 1 and value[:1] == b'"' == value[-1:] else value)
     return found
 
 

@@ -35,9 +35,10 @@ def pack(envelope: Envelope, data: bytes) -> bytes:
 
 def unpack(record: bytes) -> tuple[Envelope, bytes] | None:
     """The other way round; None where the bytes are none of ours, or the session has ended."""
-    if len(record) <= _HEAD or record[:1] != _FORM:
+    if len(record) <= _HEAD or record[0] != _FORM[0]:
         return None
-    return Envelope._make(_TIMES.unpack_from(record, 1)), record[_HEAD:]
+    created, issued, max_age = _TIMES.unpack_from(record, 1)
+    return Envelope(created, issued, max_age), record[_HEAD:]
 
 
 # Of a Session as well, without asking it.

@@ -147,14 +147,14 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         state = self._state
         if not state.is_read:
             state.is_read = state.accessed = True
-            super().clear()
+            dict.clear(self)  # not through `super()`, as reads are to be cheap
             found = state.keeper.read(state)
             if found is not None:
                 state.base, data = found
                 state.is_new = False
                 state.max_age = state.base.envelope.max_age
                 state.snapshot = snapshot(data)
-                super().update(data)
+                dict.update(self, data)
         return state
 
     def _before_write(self) -> State:

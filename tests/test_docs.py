@@ -44,12 +44,12 @@ async def hello(scope, receive, send):
 @pytest.mark.parametrize("path", [path for path in [*PAGES, *MANUALS] if BLOCK.search(_text(path))], ids=_name)
 def test_blocks_run(path, tmp_path, monkeypatch):
     """The blocks of one page run one after the other in one namespace; what sessions (`>>>`) show is what comes out."""
-    require("fastapi")
     monkeypatch.chdir(tmp_path)
     text = _text(path)
     namespace = {"__name__": "page", "app": hello}
     for block in BLOCK.finditer(text):
         code, line = block[1], text.count("\n", 0, block.start(1))
+        _require_imports(code)
         if code.startswith(">>> "):
             session = doctest.DocTestParser().get_doctest(code, namespace, _name(path), str(path), line)
             report: list[str] = []
@@ -64,6 +64,17 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     for name, test in namespace.items():
         if name.startswith("test_"):
             _call(test)
+
+
+def _require_imports(code):
+    """What a block imports may be missing where no peer and no framework is installed."""
+    for name in re.findall(r"^(?:>>> )?(?:import|from) (\w+)", code, re.MULTILINE):
+        require(name)
+    if "get_asgi_application" in code:  # Django takes its settings once for a process
+        from django.conf import settings
+
+        if not settings.configured:
+            settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="tea", ROOT_URLCONF=(), LOGGING_CONFIG=None)
 
 
 def _call(test):

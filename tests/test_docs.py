@@ -6,13 +6,18 @@ import ast
 import doctest
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from middlewares._index import ROOMS
 
 from .conftest import require
 
@@ -20,7 +25,16 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(?:python|pycon)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FENCE = re.compile(r"^ *```(.+)$", re.MULTILINE)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MANUALS = sorted([*ROOT.glob("middlewares/[a-z]*/__init__.py"), *ROOT.glob("middlewares/[a-z]*.py")])
+# The page with the reference of each public module, and the public names of `middlewares.stack` that `use` and `when` return.
+REFERENCES = {f"rooms/{room.replace('_', '-')}": f"middlewares.{room}" for room in dict.fromkeys(ROOMS.values())} | {
+    "testing": "middlewares.testing",
+    "composition": "middlewares.stack",
+}
+UNNAMED = {"Layer", "When"}
 
 
 def _text(path):
@@ -117,8 +131,10 @@ def test_documentation_builds_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert "griffe" not in done.stdout
-    for manual in ("request-id", "timing", "cors", "server-errors", "sessions"):
-        assert "Middleware" in (tmp_path / "site" / "rooms" / manual / "index.html").read_text()
+    for page, module in REFERENCES.items():
+        built = (tmp_path / "site" / page / "index.html").read_text()
+        described = {name for name in import_module(module).__all__ if f'id="{module}.{name}"' in built}
+        assert described == set(import_module(module).__all__) - UNNAMED, page
 
 
 @pytest.mark.parametrize("name", ["run", "explain", "cors", "bench"])
@@ -133,12 +149,55 @@ def test_options_of_the_command(name):
     assert {option for row in rows for option in re.findall(r"`(--[a-z-]+)", row.split(" | ")[0])} == known
 
 
+def _commands(path):
+    """The commands of a page's console blocks, with what they are shown to print."""
+    for block in CONSOLE.findall(_text(path)):
+        for shown in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = shown.replace("\\\n", " ").partition("\n")
+            yield shlex.split(command, comments=True), output
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "```console" in path.read_text()], ids=_name)
+def test_commands_exist(path):
+    """Each `middlewares` command of a console block has a subcommand and options that exist; each `make` a target."""
+    click, cli = require("click"), require("middlewares._cli.command").command
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words, _ in _commands(path):
+        if words[0] == "make":
+            assert words[1] in targets
+        elif words[0] == "middlewares":
+            command = cli.commands[words[1]]
+            command.make_parser(click.Context(command)).parse_args(words[2:])  # raises for an unknown one
+
+
+def test_commands_print_what_is_shown():
+    """What `middlewares cors` is shown to say on the page of questions is what it says."""
+    testing, cli = require("click.testing"), require("middlewares._cli.command").command
+    shown = [(words[1:], output.strip()) for words, output in _commands(ROOT / "docs" / "faq.md")]
+    assert len(shown) > 2
+    for words, output in shown:
+        assert testing.CliRunner().invoke(cli, words).output.strip() == output
+
+
+def test_kinds_of_blocks():
+    """No block is of a kind that nothing here looks at: those of text alone show what programs print."""
+    found = {kind for path in [*PAGES, *MANUALS] for kind in FENCE.findall(_text(path))}
+    assert found == {"python", "pycon", "console", "toml", "text"}
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if TOML.search(_text(path))], ids=_name)
+def test_toml_can_be_read(path):
+    """Each TOML block of a page is TOML."""
+    for block in TOML.findall(_text(path)):
+        assert tomllib.loads(block)
+
+
 def test_toml_of_the_command(tmp_path, monkeypatch):
     """Each TOML file of the page is one that the command takes."""
     config = require("middlewares._cli.config")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SESSION_KEY", "a key for tests")
-    blocks = re.findall(r"^```toml\n(.*?)^```$", _text(ROOT / "docs" / "command.md"), re.MULTILINE | re.DOTALL)
+    blocks = TOML.findall(_text(ROOT / "docs" / "command.md"))
     assert len(blocks) == 2
     for block in blocks:
         file = tmp_path / ("pyproject.toml" if "[tool." in block else "middlewares.toml")

@@ -7,8 +7,8 @@ from middlewares.timing import span
 
 
 async def teas(request):
-    with span("db", "teas by number"):
-        rows = [{"number": number, "name": f"Tea No. {number}"} for number in range(1000)]
+    with span("db", "teas by id"):
+        rows = [{"id": n, "name": f"Tea No. {n}"} for n in range(1000)]
     return JSONResponse(rows, headers={"ETag": '"v1"'})
 
 

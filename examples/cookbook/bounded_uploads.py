@@ -1,4 +1,4 @@
-"""Compressed uploads, bounded: the application sees plain JSON of at most 1 MB, however small it was made to look."""
+"""Compressed uploads, bounded: the view sees plain JSON of at most 1 MB."""
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse

@@ -1,4 +1,4 @@
-"""Hard compression for static files, which are coded seldom, and light one for what is made for each request."""
+"""Hard compression for static files, light for what is made anew."""
 
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse

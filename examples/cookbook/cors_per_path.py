@@ -1,4 +1,4 @@
-"""Rules of CORS for each part of the paths: strict outside, open for the public part, hands off the legacy one."""
+"""Rules of CORS for each part of the paths."""
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse

@@ -1,4 +1,4 @@
-"""Each query of SQLAlchemy as a span: the browser's developer tools show what the database took."""
+"""Each query of SQLAlchemy as a span."""
 
 import time
 

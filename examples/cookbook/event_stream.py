@@ -1,4 +1,4 @@
-"""An event stream behind the whole stack: each event arrives compressed when it is sent, and pages can read it."""
+"""An event stream behind the whole stack."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A large JSON that changes a little: a browser that has one version downloads what has changed (RFC 9842)."""
+"""A large JSON that changes a little: browsers download what has changed."""
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse

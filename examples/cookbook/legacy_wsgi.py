@@ -1,4 +1,4 @@
-"""CORS, compression and ids before an old WSGI application, of which not a line changes."""
+"""CORS, compression and ids before an old WSGI application."""
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Tests of your own stack: `Lint` on both sides of it, the bytes that go out, and what a browser makes of them."""
+"""Tests of your own stack."""
 
 import anyio
 

@@ -1,4 +1,4 @@
-"""Login and logout: a new session id for new rights, and an end that also ends copies of the cookie."""
+"""Login and logout: a new session id for new rights."""
 
 import hmac
 import secrets

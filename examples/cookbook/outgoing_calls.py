@@ -1,4 +1,4 @@
-"""The id goes along with calls to other services of ours by httpx, and to nobody else."""
+"""The id goes along to services of ours, and to nobody else."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Sessions in Redis: shared by all workers, ended at once by a logout, the connection closed with the application."""
+"""Sessions in Redis, shared by all workers, and closed with the application."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The id of the request in each line of structlog, also from threads and from libraries that know nothing of it."""
+"""The id of the request in each line of structlog."""
 
 import structlog
 from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""The id of the request in uvicorn's own lines: its access log, and the traceback of an exception."""
+"""The id of the request in uvicorn's access log and tracebacks."""
 
 import copy
 import os

@@ -1,19 +1,17 @@
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from fastapi import FastAPI
 
 from middlewares import wrap
-from middlewares.timing import span
+
+app = FastAPI()
 
 
-async def teas(request):
-    with span("db", "teas by id"):
-        rows = [{"id": n, "name": f"Tea No. {n}"} for n in range(1000)]
-    return JSONResponse(rows, headers={"ETag": '"v1"'})
+@app.get("/teas")
+async def teas():
+    return [{"id": number, "name": f"Tea No. {number}"} for number in range(1000)]
 
 
 app = wrap(
-    Starlette(routes=[Route("/teas", teas)]),
+    app,
     request_id=True,
     timing=True,
     cors={"allow_origins": ["https://app.example"]},

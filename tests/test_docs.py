@@ -84,11 +84,16 @@ def _require_imports(code):
     """What a block imports may be missing where no peer and no framework is installed."""
     for name in re.findall(r"^(?:>>> )?(?:import|from) (\w+)", code, re.MULTILINE):
         require(name)
-    if "get_asgi_application" in code:  # Django takes its settings once for a process
-        from django.conf import settings
+    if "get_asgi_application" in code:
+        django_is_configured()
 
-        if not settings.configured:
-            settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="tea", ROOT_URLCONF=(), LOGGING_CONFIG=None)
+
+def django_is_configured():
+    """Django takes its settings once for a process."""
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="tea", ROOT_URLCONF=(), LOGGING_CONFIG=None)
 
 
 def _call(test):

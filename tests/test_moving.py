@@ -16,8 +16,10 @@ from middlewares import (
     SessionMiddleware,
 )
 from middlewares.request_id import RequestIDLogFilter
+from middlewares.testing import http_scope, run, websocket_scope
 
 from .conftest import require
+from .test_docs import django_is_configured
 
 PAGES = Path(__file__).parents[1] / "docs" / "moving"
 NONE_NEEDED = "none needed, because "
@@ -159,3 +161,122 @@ def test_each_page_is_tested():
     assert {path.stem for path in PAGES.glob("*.md")} == {page for page, _ in TABLES}
     for page in {page for page, _ in TABLES}:
         assert len(list(_tables(page))) == len([key for key in TABLES if key[0] == page])
+
+
+# What the pages say that the peers do. Where a peer changes it, its page has to.
+
+FOREIGN, COOKIE = (b"origin", b"https://evil.example"), (b"cookie", b"a=1")
+ASKS_GET = (b"access-control-request-method", b"GET")
+
+
+async def _app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-request-id", b"own")]})
+    await send({"type": "http.response.body", "body": b"tea"})
+
+
+def _names(sent):
+    return [name for name, _ in sent[0]["headers"]]
+
+
+def test_what_starlette_does():
+    """It mirrors any origin with credentials, leaves traces for refused ones, and lets foreign WebSockets in."""
+    layer = require("starlette.middleware.cors").CORSMiddleware
+    mirrored = run(layer(_app, allow_origins=["*"], allow_credentials=True), http_scope(headers=[FOREIGN, COOKIE]))
+    assert (b"access-control-allow-origin", FOREIGN[1]) in mirrored[0]["headers"]
+    refused = run(layer(_app, allow_credentials=True, expose_headers=["X-A"]), http_scope(headers=[FOREIGN]))
+    assert {b"access-control-allow-credentials", b"access-control-expose-headers"} <= set(_names(refused))
+    assert b"access-control-allow-origin" not in _names(run(layer(_app, allow_origins=["*"]), http_scope()))
+    assert run(layer(_app), websocket_scope(headers=[FOREIGN])) == [{"type": "websocket.accept"}]
+    private = (b"access-control-request-private-network", b"true")
+    [start, _] = run(layer(_app, allow_origins=["*"]), http_scope("OPTIONS", headers=[FOREIGN, ASKS_GET, private]))
+    assert start["status"] == 400
+
+
+def test_what_asgi_correlation_id_does():
+    """It sends a second header beside the application's own, and none in a WebSocket's handshake."""
+    layer = require("asgi_correlation_id").CorrelationIdMiddleware(_app)
+    assert _names(run(layer, http_scope())) == [b"x-request-id"] * 2
+    assert run(layer, websocket_scope()) == [{"type": "websocket.accept"}]
+
+
+def test_what_flask_cors_does():
+    """It mirrors origins, with credentials too, and answers a refused preflight by 200."""
+    flask, cors = require("flask"), require("flask_cors").CORS
+
+    def ask(method, asked="", **options):
+        app = flask.Flask("tea")
+        app.get("/")(lambda: "tea")
+        cors(app, **options)
+        headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": asked}
+        return app.test_client().open("/", method=method, headers=headers)
+
+    for options in ({}, {"supports_credentials": True}):
+        assert ask("GET", **options).headers["access-control-allow-origin"] == "https://evil.example"
+    assert ask("GET", send_wildcard=True).headers["access-control-allow-origin"] == "*"
+    refused = ask("OPTIONS", "PUT", methods=["GET"])
+    assert (refused.status_code, "access-control-allow-methods" in refused.headers) == (200, False)
+    assert ask("OPTIONS", "GET", origins="https://app.example").status_code == 200
+
+
+def test_what_quart_cors_does():
+    """It answers a refused preflight by 200, a refused WebSocket by 400, and names what was asked for alone."""
+    app = require("quart").Quart("tea")
+    require("quart_cors").cors(
+        app, allow_origin=re.compile("https://evil"), allow_methods=["GET"], allow_headers=["X-A", "X-B"]
+    )
+    app.get("/")(lambda: "tea")
+    app.websocket("/ws", endpoint="ws")(lambda: None)
+    asks_put, asks_a = (ASKS_GET[0], b"PUT"), (b"access-control-request-headers", b"X-A")
+    host = (b"host", b"api.example")
+    [start, *_] = run(app, http_scope("OPTIONS", headers=[host, FOREIGN, asks_put]))
+    assert (start["status"], b"access-control-allow-methods" in _names([start])) == (200, False)
+    [start, *_] = run(app, http_scope("OPTIONS", headers=[host, FOREIGN, ASKS_GET, asks_a]))
+    assert dict(start["headers"])[b"access-control-allow-headers"].lower() == b"x-a"
+    [start, *_] = run(app, websocket_scope("/ws", headers=[host, (b"origin", b"https://other.example")]))
+    assert start["status"] == 400
+
+
+def test_what_django_cors_headers_does():
+    """It compares the beginning of an origin with an expression, mirrors all with credentials, and answers by 200."""
+    require("corsheaders")
+    django_is_configured()
+    from corsheaders.middleware import CorsMiddleware
+    from django.http import HttpResponse
+    from django.test import RequestFactory, override_settings
+
+    def ask(method="get", **given):
+        request = getattr(RequestFactory(), method)("/", headers={"Origin": "https://app.example.evil.example"} | asked)
+        with override_settings(**given):
+            return CorsMiddleware(lambda _: HttpResponse("tea"))(request)
+
+    asked = {}
+    for given in (
+        {"CORS_ALLOWED_ORIGIN_REGEXES": ["https://app.example"]},
+        {"CORS_ALLOW_ALL_ORIGINS": True, "CORS_ALLOW_CREDENTIALS": True},
+    ):
+        assert ask(**given)["access-control-allow-origin"] == "https://app.example.evil.example"
+    asked = {"Access-Control-Request-Method": "BREW"}
+    refused = ask("options", CORS_ALLOWED_ORIGINS=["https://app.example"])
+    assert (refused.status_code, refused.has_header("access-control-allow-origin")) == (200, False)
+    unlimited = ask("options", CORS_ALLOW_ALL_ORIGINS=True, CORS_PREFLIGHT_MAX_AGE=0)
+    assert not unlimited.has_header("access-control-max-age")
+
+
+def test_what_starsessions_does():
+    """It sets its cookie on every response once a session has something in it, and adopts an id of the client's choice."""
+    starsessions = require("starsessions")
+    store = starsessions.InMemoryStore()
+
+    async def login(scope, receive, send):
+        await scope["session_handler"].load()
+        scope["session"].setdefault("user", "ada")
+        await _app(scope, receive, send)
+
+    layer = starsessions.SessionMiddleware(login, store=store)
+    for _ in range(2):
+        sent = run(layer, http_scope(headers=[(b"cookie", b"session=chosen")]))
+        assert dict(sent[0]["headers"])[b"set-cookie"].startswith(b"session=chosen;")

@@ -110,7 +110,7 @@ def test_documentation_builds_without_a_warning(tmp_path):
         assert "Middleware" in (tmp_path / "site" / "rooms" / manual / "index.html").read_text()
 
 
-@pytest.mark.parametrize("name", ["run", "explain", "cors", "bench"])
+@pytest.mark.parametrize("name", ["run", "explain", "cors", "bench", "demo"])
 def test_options_of_the_command(name):
     """The page of the command has each option of each subcommand in the section of it, and no other."""
     options = require("middlewares._cli.command").command.commands[name].params

@@ -138,8 +138,8 @@ function drawTimeline() {
       bars.push(lane(`span-${(index % 3) + 1}`, from, metric.duration));
       from += metric.duration;
     });
-    const told = [app, ...spans].map(metric => `${metric.name} ${metric.duration.toFixed(1)}`).join(" · ");
-    const label = element("p", {}, code(new URL(entry.name).pathname), element("span", {}, `${told} ms`));
+    const told = [app, ...spans].map(metric => `${metric.name}\u00a0${metric.duration.toFixed(1)}`).join(" · ");
+    const label = element("p", {}, code(new URL(entry.name).pathname), element("span", {}, `${told}\u00a0ms`));
     return element("li", {}, label, element("div", { class: "lane", "aria-hidden": "true" }, ...bars));
   });
   document.querySelector("#timing .legend").hidden = !items.length;
@@ -233,7 +233,7 @@ async function fetchCodings() {
   show("compression", equal ? "good" : "bad",
     `Each decodes to the same ${bytes(whole.size)}. The smallest is ${best.coding}: ${saved} % less.`,
     table("Sizes in each coding", [
-      { name: "coding" }, { name: "share of the plain size", kind: "wide" }, { name: "on the wire", kind: "number" },
+      { name: "coding" }, { name: "size", kind: "wide" }, { name: "on the wire", kind: "number" },
       { name: "decoded", kind: "number" },
     ], rows.map(row => [
       code(row.coding),
@@ -324,8 +324,9 @@ async function listen() {
     show("streams", "", `Listening: ${arrived.length} so far.`, eventTable(arrived, coding));
   }
   const spread = arrived.at(-1)[1] - arrived[0][1];
-  show("streams", spread > 600 ? "good" : "bad",
-    `${arrived.length} events in ${coding}, one by one: the last came ${Math.round(spread)} ms after the first.`,
+  const single = spread > 300;
+  show("streams", single ? "good" : "bad",
+    `${arrived.length} events in ${coding}, ${single ? "one by one" : "together"}: the last came ${Math.round(spread)} ms after the first.`,
     eventTable(arrived, coding));
 }
 

@@ -377,7 +377,7 @@ def test_serve(quiet, caplog, monkeypatch, host, shown):
         serve(host, 0)
     [(config, [(_, port)])] = quiet
     assert asked == [((host, 0), socket.AF_INET6 if host == "::1" else socket.AF_INET)]
-    assert f"Open http://{shown}:{port}/ (Ctrl+C ends it)" in caplog.text
+    assert f"Or in a browser: http://{shown}:{port}/ (Ctrl+C ends it)" in caplog.text
     assert CURLS.format(port=port) in caplog.text
     assert LINES in logging.getLogger("uvicorn.error").handlers
     assert f"localhost:{port}/demo/hello".encode() in run(config.app, http_scope())[1]["body"]

@@ -2,7 +2,9 @@
 
 ```text
 $ middlewares demo
-Open http://127.0.0.1:8000/ in a browser. Ctrl+C ends it.
+In a terminal:
+...
+Or in a browser: http://127.0.0.1:8000/ (Ctrl+C ends it)
 ```
 
 The page is at `/`, and what it asks for under `/demo`: the id of a request in header, application and log;

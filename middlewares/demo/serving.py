@@ -37,6 +37,6 @@ def serve(host: str = "127.0.0.1", port: int = 8000, *, beside: ASGIApp | None =
         logging.getLogger("uvicorn.error").addHandler(LINES)  # which gets exceptions; set up anew by the line above
         shown = f"[{host}]" if ":" in host else host
         tries = curls.format(port=port)
-        logger.info("Open http://%s:%d/ (Ctrl+C ends it) or, in another terminal:\n\n%s", shown, port, tries)
+        logger.info("In a terminal:\n\n%s\nOr in a browser: http://%s:%d/ (Ctrl+C ends it)\n", tries, shown, port)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

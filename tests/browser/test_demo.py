@@ -96,6 +96,9 @@ def test_request_id(demo):
     demo.press("Send with this id")
     demo.verdict("request-id", "^Your id was adopted")
     assert demo.fact("request-id", "response header") == "X-Request-ID: order-8"
+    demo.page.get_by_label("An id of your own").fill("茶")
+    demo.press("Send with this id")
+    demo.verdict("request-id", "^It did not work: .*ISO-8859-1")  # no browser sends such a header
     demo.press("Send one with an unsafe id")
     demo.verdict("request-id", "^Your id was refused")
     assert re.fullmatch(f"X-Request-ID: {HEX_ID}", demo.fact("request-id", "response header"))

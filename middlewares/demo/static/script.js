@@ -65,12 +65,11 @@ function show(where, kind, sentence, ...details) {
 const own = (path, options) => fetch(path, { cache: "no-store", ...options });
 
 async function logOf(id, count) {
-  let found = [];
-  for (let attempt = 0; attempt < 20 && found.length < count; attempt++) {
-    if (attempt) await pause(50); // a request is logged when it is over, which its answer does not wait for
-    found = await (await own(`/demo/log?${new URLSearchParams({ id })}`)).json();
+  for (let attempt = 0; ; attempt++) {
+    const found = await (await own(`/demo/log?${new URLSearchParams({ id })}`)).json();
+    if (found.length >= count || attempt === 20) return found;
+    await pause(50); // a request is logged when it is over, which its answer does not wait for
   }
-  return found;
 }
 
 async function entryOf(url) {
@@ -412,7 +411,7 @@ async function act(control) {
     await ACTIONS[action](control);
   } catch (error) {
     const where = { version: "#delta", say: "#socket", foreign: "#socket" }[action] ?? control.closest(".panel").id;
-    show(where, "bad", `No answer (${error.message}). Is the server still running?`);
+    show(where, "bad", `It did not work: ${error.message}. If the server has ended, start it again.`);
   } finally {
     button.removeAttribute("aria-disabled");
   }

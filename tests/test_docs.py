@@ -46,6 +46,7 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     """The blocks of one page run one after the other in one namespace; what sessions (`>>>`) show is what comes out."""
     require("fastapi")
     monkeypatch.chdir(tmp_path)
+    before = {*sys.modules}
     text = _text(path)
     namespace = {"__name__": "page", "app": hello}
     for block in BLOCK.finditer(text):
@@ -64,6 +65,10 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     for name, test in namespace.items():
         if name.startswith("test_"):
             _call(test)
+    # A page may import the package under its second name, which the command takes for the application's choice.
+    for name in {*sys.modules} - before:
+        if name.partition(".")[0] == "asgi_middlewares":
+            del sys.modules[name]
 
 
 def _call(test):

@@ -59,6 +59,7 @@ async def hello(scope, receive, send):
 def test_blocks_run(path, tmp_path, monkeypatch):
     """The blocks of one page run one after the other in one namespace; what sessions (`>>>`) show is what comes out."""
     monkeypatch.chdir(tmp_path)
+    before = {*sys.modules}
     text = _text(path)
     namespace = {"__name__": "page", "app": hello}
     for block in BLOCK.finditer(text):
@@ -78,6 +79,10 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     for name, test in namespace.items():
         if name.startswith("test_"):
             _call(test)
+    # A page may import the package under its second name, which the command takes for the application's choice.
+    for name in {*sys.modules} - before:
+        if name.partition(".")[0] == "asgi_middlewares":
+            del sys.modules[name]
 
 
 def _require_imports(code):
@@ -142,7 +147,7 @@ def test_documentation_builds_without_a_warning(tmp_path):
         assert described == set(import_module(module).__all__) - UNNAMED, page
 
 
-@pytest.mark.parametrize("name", ["run", "explain", "cors", "bench"])
+@pytest.mark.parametrize("name", ["run", "explain", "cors", "bench", "demo"])
 def test_options_of_the_command(name):
     """The page of the command has each option of each subcommand in the section of it, and no other."""
     options = require("middlewares._cli.command").command.commands[name].params

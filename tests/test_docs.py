@@ -55,11 +55,20 @@ async def hello(scope, receive, send):
     await send({"type": "http.response.body", "body": b"Hello, world!\n"})
 
 
+@pytest.fixture(autouse=True)
+def _no_second_name():
+    """A page may import the package under its second name, which the command takes for the application's choice."""
+    before = {*sys.modules}
+    yield
+    for name in {*sys.modules} - before:
+        if name.partition(".")[0] == "asgi_middlewares":
+            del sys.modules[name]
+
+
 @pytest.mark.parametrize("path", [path for path in [*PAGES, *MANUALS] if BLOCK.search(_text(path))], ids=_name)
 def test_blocks_run(path, tmp_path, monkeypatch):
     """The blocks of one page run one after the other in one namespace; what sessions (`>>>`) show is what comes out."""
     monkeypatch.chdir(tmp_path)
-    before = {*sys.modules}
     text = _text(path)
     namespace = {"__name__": "page", "app": hello}
     for block in BLOCK.finditer(text):
@@ -79,10 +88,6 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     for name, test in namespace.items():
         if name.startswith("test_"):
             _call(test)
-    # A page may import the package under its second name, which the command takes for the application's choice.
-    for name in {*sys.modules} - before:
-        if name.partition(".")[0] == "asgi_middlewares":
-            del sys.modules[name]
 
 
 def _require_imports(code):

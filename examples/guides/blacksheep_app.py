@@ -1,10 +1,10 @@
 import os
 
-from blacksheep import Application, Request, json, text
+from blacksheep import Application, Request, Router, json, text
 
 from middlewares import wrap
 
-app = Application()
+app = Application(router=Router())
 
 
 @app.router.get("/")

@@ -27,10 +27,8 @@ def boom(request):
 settings.configure(
     ALLOWED_HOSTS=["localhost", "127.0.0.1"],
     DEBUG_PROPAGATE_EXCEPTIONS=True,  # Django would answer them with a page; server_errors does it better
-    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
     ROOT_URLCONF=(path("", menu), path("visits", visits), path("boom", boom)),
     SECRET_KEY=os.environ["SESSION_KEY"],
-    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
 )
 
 # And this in asgi.py.

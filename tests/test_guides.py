@@ -16,7 +16,7 @@ import pytest
 
 from middlewares import CORSMiddleware, RequestIDMiddleware, ServerErrorMiddleware, SessionMiddleware, Stack, use, when
 from middlewares.request_id import current_request_id
-from middlewares.testing import Browser, http_scope, run, websocket_scope
+from middlewares.testing import Browser, http_scope, lifespan_scope, run, websocket_scope
 
 from .conftest import require
 from .frameworks.checks import client
@@ -357,6 +357,14 @@ def test_hypercorn_s_limit(size, status):
         assert (await client.post("/", content=bytes(size))).status_code == status
 
     ask(AsyncioWSGIMiddleware(legacy), asking)
+
+
+def test_hypercorn_s_bridge_and_the_lifespan():
+    """It returns from the lifespan without a word, where servers wait for an answer or an exception (ASGI, Lifespan)."""
+    require("hypercorn")
+    from hypercorn.middleware import TrioWSGIMiddleware
+
+    assert run(TrioWSGIMiddleware(lambda environ, start_response: []), lifespan_scope(), backend="trio") == []
 
 
 def test_granian_s_awaitables(load):

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from ..conftest import require
-from ..servers.harness import SERVERS, Server, start
+from ..servers.harness import SERVERS, Server, serve, start
 from .apps import SECRET
 from .checks import CHECKS, FOREIGN, OURS, Client
-from .matrix import GAPS
+from .matrix import BRIDGES, GAPS
 
 pytestmark = pytest.mark.servers
 
@@ -94,3 +94,28 @@ async def _talk(server: Server) -> None:
     with pytest.raises(require("websockets.exceptions").InvalidStatus) as refused:
         await client.connect(url, origin=FOREIGN["origin"], proxy=None, open_timeout=30)
     assert refused.value.response.status_code == 403
+
+
+# ---- Bridges, without us
+
+TRIO = "hypercorn's bridge for trio"
+FAILING = {
+    "granian": {"a2wsgi", "hypercorn's bridge", TRIO},  # its functions return no coroutines, which threads need
+    "hypercorn-trio": {*BRIDGES},  # asyncio does not run there
+}
+
+
+@pytest.mark.parametrize("server", FAILING)
+def test_bridges(server: str) -> None:
+    """Bare: which bridges read a body there; on granian, the adapter of the guide makes all of them do it."""
+    for name in ("a2wsgi", "asgiref", "hypercorn", server.partition("-")[0]):
+        require(name)
+    adapted = {f"{name}, adapted" for name in BRIDGES} if server == "granian" else set()
+    with serve(server, "tests.frameworks.bridges_app:app") as running:
+        answers = {
+            name: httpx.post(f"{running.url}/{name}", content=bytes(100_000), timeout=30, trust_env=False)
+            for name in {*BRIDGES, TRIO, *adapted}
+        }
+    failed = {name for name, answer in answers.items() if answer.status_code == 500}
+    assert failed == FAILING[server], running.log()
+    assert {answers[name].text for name in {*answers} - failed} == {"100000 bytes"}

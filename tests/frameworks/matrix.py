@@ -20,7 +20,7 @@ from middlewares import (
     wrap,
 )
 
-from ..conftest import require
+from ..required import require
 from .apps import terminated
 
 ORIGIN = "https://app.example"

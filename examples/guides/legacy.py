@@ -8,7 +8,7 @@ def app(environ, start_response):
     headers = [("Content-Type", "application/json"), ("Access-Control-Allow-Origin", "*")]
     cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get("user")
     if environ["PATH_INFO"] == "/login":
-        start_response("200 OK", [*headers, ("Set-Cookie", "user=ada; SameSite=None; Secure")])
+        start_response("200 OK", [*headers, ("Set-Cookie", "user=ada; SameSite=None; Secure; Partitioned")])
         return [b'{"user": "ada"}\n']
     if environ["PATH_INFO"] != "/orders":
         start_response("404 Not Found", headers)

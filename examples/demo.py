@@ -1,22 +1,19 @@
 """Two applications behind one stack: Starlette, and under /legacy an old Flask application, served by uvicorn.
 
-`make demo`, or `PORT=8123 python examples/demo.py`. What to curl is printed, and shown by the page at /.
+`make demo`, or `PORT=8123 python examples/demo.py`. What to curl is printed, and shown at the end of the page at /,
+which is that of `middlewares demo`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
 import secrets
-import socket
 import sys
 import time
 from urllib.parse import parse_qs
 
 import flask
-import uvicorn
 from a2wsgi import WSGIMiddleware
 from prometheus_client import make_asgi_app
 from starlette.applications import Starlette
@@ -24,6 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from middlewares import wrap
+from middlewares.demo import serve
 from middlewares.sessions import MemoryStore
 from middlewares.timing import AccessLog, PrometheusExporter, span
 
@@ -53,7 +51,7 @@ echo '{{"tea": 2}}' | gzip | curl -i localhost:{port}/orders --data-binary @- -H
 curl -i localhost:{port}/orders -d 'tea' -H 'Content-Encoding: gzip'
 # one document in each coding, and its size
 for coding in identity gzip br zstd; do
-  curl -s -o /dev/null -w "$coding: %{{size_download}} bytes\n" localhost:{port}/teas -H "Accept-Encoding: $coding"
+  curl -s -o /dev/null -w "$coding: %{{size_download}} bytes\\n" localhost:{port}/teas -H "Accept-Encoding: $coding"
 done
 # its tag in a coding of its own, and a 304 for who holds it
 curl -I --compressed localhost:{port}/teas
@@ -71,14 +69,6 @@ curl -i -c jar -b jar -X POST localhost:{port}/logout
 """
 
 # ---- a modern application
-
-
-async def index(request):
-    port = request.url.port or 80
-    return HTMLResponse(
-        f"<!doctype html><title>asgi-middlewares</title><link rel='icon' href='data:,'>"
-        f"<h1>It runs. Try</h1><pre>{CURLS.format(port=port)}</pre>"
-    )
 
 
 async def hello(request):
@@ -195,7 +185,6 @@ def old_boom():
 app = wrap(
     Starlette(
         routes=[
-            Route("/", index),
             Route("/hello", hello, methods=["GET", "PUT"]),
             Route("/orders", order, methods=["POST"]),
             Route("/menu", menu),
@@ -234,13 +223,9 @@ app = wrap(
 def main():
     port = int(os.environ.get("PORT", "8000"))
     try:
-        listener = socket.create_server(("127.0.0.1", port))
+        serve(port=port, beside=app, curls=CURLS)
     except OSError as error:
         sys.exit(f"Port {port} is not free ({os.strerror(error.errno)}). Take another one: make demo PORT=8123")
-    print(f"Open http://127.0.0.1:{port}/ or, in another terminal:\n\n{CURLS.format(port=port)}", flush=True)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")  # AccessLog's lines, in place of uvicorn's
-    with listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, access_log=False)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -1,49 +1,20 @@
-"""What all tests share: how a missing optional part is treated, and the hypothesis profiles."""
+"""What all tests share: the hypothesis profiles, the certificate, and `require`, for a part that may be missing."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import os
-import shutil
-import sys
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+from .required import CI, require
+
+__all__ = ["require"]
 
 # Deadlines fail on a busy machine, not on a wrong program. In CI a failure must come back in the next run.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if CI else "default")
-
-
-def require(name: str, reason: str = "") -> Any:
-    """The module `name`, or the path of the program `name`; where there is neither: skip, or fail with `CI=true`.
-
-    Use it inside of a test or a fixture, or at the top of a module of tests, instead of `pytest.importorskip`, which
-    would hide in CI that a part of the suite did not run.
-    """
-    try:
-        found = importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):  # the parent of a dotted name is missing
-        found = False
-    if found:
-        return importlib.import_module(name)
-    beside = Path(sys.executable).with_name(name)  # a virtual environment need not be activated
-    program = str(beside) if os.access(beside, os.X_OK) else shutil.which(name)
-    if program is not None:
-        return program
-    _missing(f"{name} is not installed" + (f": {reason}" if reason else ""))
-
-
-def _missing(message: str) -> NoReturn:
-    if CI:
-        pytest.fail(f"{message} (nothing may be skipped in CI)", pytrace=False)
-    pytest.skip(message, allow_module_level=True)
 
 
 @pytest.fixture(scope="session")

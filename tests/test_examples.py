@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import runpy
 import tomllib
 from pathlib import Path
@@ -16,7 +17,7 @@ from middlewares.testing import Lint
 from .conftest import require
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-TESTED = {"demo", "middlewares", "minimal", "write_your_own"}
+TESTED = {"demo", "middlewares", "minimal", "teas", "write_your_own"}
 
 
 @functools.cache
@@ -46,6 +47,27 @@ def test_minimal():
     assert response.headers["access-control-allow-origin"] == "https://app.example"
     assert response.headers["vary"] == "Origin"
     assert len(response.headers["x-request-id"]) == 32
+
+
+def test_teas():
+    """The first application of the documentation answers with the headers that its home page shows."""
+    require("fastapi")
+    page = (EXAMPLES.parent / "docs" / "index.md").read_text()
+    [answer] = re.findall(r"^HTTP/1.1 200 OK\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shown = httpx.Headers([line.split(": ", 1) for line in answer.splitlines()])
+    app = _load("teas")["app"]
+    response = _get(app, "/teas", {"Origin": "https://app.example", "Accept-Encoding": "zstd"})
+    assert set(response.headers) | {"date", "server"} == set(shown)
+    for name in ("content-type", "vary", "content-encoding", "access-control-allow-origin"):
+        assert response.headers[name] == shown[name]
+    assert len(response.headers["x-request-id"]) == len(shown["x-request-id"])
+    assert _digits(response.headers["server-timing"]) == _digits(shown["server-timing"])
+    plain = _get(app, "/teas", {"Accept-Encoding": "identity"})
+    assert f"{len(plain.content):,} bytes".replace(",", " ") in page
+
+
+def _digits(text):
+    return re.sub("[0-9]+", "0", text)
 
 
 def test_write_your_own():

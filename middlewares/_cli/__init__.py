@@ -1,1 +1,1 @@
-"""The parts of the command `middlewares`: its front is `middlewares.cli`. Private, and nothing else imports it."""
+"""The parts of the command `middlewares`: its front is `middlewares.cli`. Private: only the demo uses one of them."""

@@ -156,6 +156,18 @@ _layers = _all(
     ),
 )
 
+_address = _all(
+    click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on."),
+    click.option(
+        "--port",
+        metavar="PORT",
+        default=8000,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+        help="The port to listen on.",
+    ),
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="asgi-middlewares")
@@ -175,15 +187,7 @@ def command(ctx: click.Context) -> None:
 @click.argument("app", metavar="APP")
 @_application
 @_layers
-@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    metavar="PORT",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="The port to listen on.",
-)
+@_address
 @click.option("--reload", is_flag=True, help="Start anew when a Python file changes; for development.")
 @click.option(
     "--workers",
@@ -378,6 +382,23 @@ def bench(
     click.echo(
         f"{report.rounds} rounds of {report.requests} requests, in random turns; layers over the bare application."
     )
+
+
+@command.command(cls=_Command)
+@_address
+def demo(*, host: str, port: int) -> None:
+    """Serve a page that shows what each layer does.
+
+    Open it in a browser on this machine: its panels send real requests through the whole stack.
+    """
+    from .errors import required
+    from .serving import check_address
+
+    required("uvicorn")
+    check_address(host, port)
+    from ..demo import serve
+
+    serve(host, port)
 
 
 def _look_in(folder: Path) -> str:

@@ -114,7 +114,7 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
     """
     uvicorn = required("uvicorn")
     source = read(plan.path())
-    _check_address(host, port)
+    check_address(host, port)
     settings: dict[str, Any] = {
         "host": host,
         "interface": "asgi3",
@@ -147,8 +147,12 @@ def _check_findable(target: str) -> None:
         find(target)
 
 
-def _check_address(host: str, port: int) -> None:
-    """Before anything is loaded; between now and then another one may still take it, which uvicorn tells."""
+def check_address(host: str, port: int) -> None:
+    """Before anything is loaded; between now and then another one may still take it, which uvicorn tells.
+
+    Raises:
+        FailureError: It is not free, or not of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+
 import pytest
 
 from middlewares import __version__
@@ -22,7 +25,7 @@ def test_help(project):
     """Without arguments, and with --help or -h, every subcommand is listed with a whole sentence."""
     shown = project.run("--help").stdout
     assert project.run("-h").stdout == shown
-    assert COMMANDS == ["bench", "cors", "explain", "run"]
+    assert COMMANDS == ["bench", "cors", "demo", "explain", "run"]
     for name in COMMANDS:
         [line] = [line for line in shown.splitlines() if line.startswith(f"  {name} ")]
         assert line.endswith(".")
@@ -36,8 +39,8 @@ def test_help_of_each(project, name):
     assert all(option.help for option in command.commands[name].params if isinstance(option, click.Option))
     shown = project.run(name, "--help").stdout
     assert shown.startswith(f"Usage: middlewares {name} [OPTIONS]")
-    assert "\nLayers:\n" in shown
-    assert ("\nServer:\n" in shown) is (name == "run")
+    assert ("\nLayers:\n" in shown) is (name != "demo")
+    assert ("\nServer:\n" in shown) is (name in {"run", "demo"})
 
 
 def test_version(project):
@@ -113,3 +116,41 @@ def test_application_folder(project):
     project.write("src/elsewhere.py", "from main import app\n")
     assert "no module 'elsewhere'" in project.refused("explain", "elsewhere:app")
     assert project.run("explain", "elsewhere:app", "--app-dir", "src").exit_code == 0
+
+
+@pytest.fixture
+def demo_calls(monkeypatch):
+    """The demo does not serve: where it was asked to."""
+    calls = []
+    monkeypatch.setattr("middlewares.demo.serve", lambda host, port: calls.append((host, port)))
+    return calls
+
+
+def test_demo(project, demo_calls):
+    """`demo` serves on 127.0.0.1, port 8000, or where the options say."""
+    require("uvicorn")
+    assert project.run("demo", "--port", "0").exit_code == 0
+    assert project.run("demo", "--host", "localhost", "--port", "0").exit_code == 0
+    assert demo_calls == [("127.0.0.1", 0), ("localhost", 0)]
+    assert {option.name: option.default for option in command.commands["demo"].params}["port"] == 8000
+
+
+def test_demo_on_a_port_that_is_taken(project, demo_calls):
+    """A port in use is one line, with the way out, and code 1."""
+    require("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = project.refused("demo", "--port", str(port), exit_code=1)
+    assert message.startswith(f"cannot listen on 127.0.0.1 port {port}: ")
+    assert message.endswith("; take another --port")
+    assert demo_calls == []
+
+
+def test_demo_without_the_server(project, monkeypatch):
+    """Without uvicorn, one line says which extra to install."""
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    message = project.refused("demo", exit_code=1)
+    assert (
+        message
+        == "uvicorn is not installed; the command needs the extra `serve`: pip install 'asgi-middlewares[serve]'"
+    )

@@ -220,7 +220,6 @@ def test_missing_uvicorn(project, monkeypatch):
 
 def test_other_name_in_the_application(project):
     """An application that imports the other name of the package still sees the id of its request."""
-    require("asgi_middlewares")
     project.write(
         "ids.py",
         "from asgi_middlewares.request_id import current_request_id\n"

@@ -20,7 +20,7 @@ from middlewares import (
     wrap,
 )
 
-from ..conftest import require
+from ..required import require
 from .apps import terminated
 
 ORIGIN = "https://app.example"
@@ -182,14 +182,23 @@ ROWS: dict[str, Row] = {
 }
 """The title of a row -> what it is."""
 
-_NO_SCOPE = "The bridge does not hand the ASGI scope on: of ours, a WSGI application sees the id, as a request header."
-_NO_SOCKETS = "It has no WebSockets."
+_NO_SCOPE = (
+    "The bridge does not hand the ASGI scope on: of ours, a WSGI application sees the id, as a request header."
+    " [a2wsgi](guides/bridges.md) does."
+)
+_NO_SOCKETS = "It has no WebSockets ([Channels](guides/django.md) gives them to Django)."
 _NO_LENGTH = (
     "It reads no body without Content-Length, and what a decoded body will come to is not known before its end"
-    " (PEP 3333 knows of no other way; Werkzeug, WebOb and Falcon read to the end when they are told that there is one)."
+    " (PEP 3333 knows of no other way; Werkzeug, WebOb and Falcon read to the end when"
+    " [they are told](guides/bridges.md#bodies-without-a-length) that there is one)."
 )
-_NOTHING = "The bridge sends its response with the first piece of the body: where there is none, it sends nothing."
-_PER_ROUTE = "The framework runs its middleware for routes alone: stand around the application instead."
+_NOTHING = (
+    "The bridge sends its response with the first piece of the body: where there is none, it sends nothing."
+    " [Other bridges](guides/bridges.md) do."
+)
+_PER_ROUTE = (
+    "The framework runs its middleware for routes alone: stand [around the application](guides/litestar.md) instead."
+)
 
 EMPTY = {"bare WSGI": ["HEAD"], "Flask": ["HEAD"], "Falcon, WSGI": ["HEAD", "cookies"], "Pyramid": ["HEAD"]}
 EMPTY["Bottle"] = EMPTY["Falcon, WSGI"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,30 @@ def test_hypercorn_s_bridge_sends_no_empty_body(wsgi: str, check: str) -> None:
     scope = http_scope("HEAD", "/large") if check == "HEAD" else http_scope("GET", "/cookies")
     sent = run(BRIDGES["hypercorn's bridge"](WSGI[wsgi]()), scope)
     assert [message["type"] for message in sent] == ["http.response.body"]
+
+
+@pytest.mark.parametrize("bridge", ["asgiref", "a2wsgi"])
+def test_a_request_in_the_context_of_another_s_end(bridge: str) -> None:
+    """Bare: behind asgiref's bridge such a request fails, as uvicorn's and daphne's are on open connections (asgiref#491)."""
+    app = BRIDGES[bridge](WSGI["bare WSGI"]())
+    seen: list[Context] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        seen.append(copy_context())
+
+    async def main() -> None:
+        await app(http_scope(), receive, send)
+        following = asyncio.create_task(app(http_scope(), receive, send), context=seen[-1])
+        if bridge == "asgiref":
+            with pytest.raises(RuntimeError, match="CurrentThreadExecutor already quit"):
+                await following
+        else:
+            await following
+
+    asyncio.run(main())
 
 
 def test_litestar_runs_middleware_for_routes_alone() -> None:

@@ -90,7 +90,10 @@ _UNREAD = (
     " have the body read, or its size limited in front of hypercorn."
 )
 _RESET = "granian resets the stream behind such an answer, as it may (RFC 9113 8.1), which httpx takes for an error."
-_LIFESPAN = "daphne has no lifespan: what has to be opened is opened by the first request that needs it."
+_LIFESPAN = (
+    "daphne has no lifespan: what has to be opened is opened by the first request that needs it."
+    " [Sanic](guides/sanic.md) cannot do without."
+)
 _CAPITALS = (
     "hypercorn sends names as they come, and in HTTP/3 capitals are an error: the application has to lower them."
 )

@@ -13,10 +13,10 @@ DEMO := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-demo)
 INPUTS := pyproject.toml requirements-dev.txt hatch_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-matrix test-all check docs bench lock clean
+.PHONY: help demo test test-fast test-matrix test-all check docs bench bench-check lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(DEMO) ## Serve examples/demo.py on port 8000, or PORT=8123
 	@PORT=$(PORT) $(BIN)/python examples/demo.py
@@ -64,6 +64,9 @@ docs: $(DEV) ## Build the documentation into site/; a warning is an error
 
 bench: $(DEV) ## Measure the rooms against their peers, in one interleaved run, and write docs/performance.md (under ten minutes)
 	$(BIN)/python -m benchmarks --write $(ARGS)
+
+bench-check: $(DEV) ## Count what each room does per request, and compare it with benchmarks/baseline.json (seconds; no timing)
+	$(BIN)/python -m benchmarks.check $(ARGS)
 
 lock: $(BIN)/uv ## Write requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -206,3 +209,62 @@ def test_a_part_that_was_not_measured_stays_on_the_page(tmp_path: Path) -> None:
         "<!-- import -->\n\n**title**\n\n| name |\n| --- |\n| a |\n\n<!-- end -->\n"
         "words\n<!-- stores -->\nkept\n<!-- end -->\n"
     )
+
+
+def test_counts_are_the_same_twice_and_those_of_the_code() -> None:
+    """What `bench-check` counts is no time: twice the same, and more where a layer does more."""
+    from benchmarks import apps, check
+
+    bare, once, twice = (check.counted(apps.pass_through(apps.bare, layers), apps.CROSS_ORIGIN) for layers in range(3))
+    assert once == check.counted(apps.pass_through(apps.bare), apps.CROSS_ORIGIN)
+    assert twice.instructions - once.instructions == once.instructions - bare.instructions > 0
+    assert twice.calls - once.calls == once.calls - bare.calls > 0
+
+
+def test_what_waits_cannot_be_counted() -> None:
+    """An application that waits for something gives no count."""
+    from benchmarks import apps, check
+
+    async def waits(_scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="cannot be counted"):
+        check.counted(waits, apps.CROSS_ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown", "holds"),
+    [
+        pytest.param({"a": [100, 10]}, "", True, id="the same"),
+        pytest.param({"a": [99, 10]}, "", True, id="within the tolerance"),
+        pytest.param({"a": [90, 10]}, "MORE", False, id="more instructions"),
+        pytest.param({"a": [100, 9]}, "MORE", False, id="more calls"),
+        pytest.param({"a": [200, 9]}, "MORE", False, id="more calls, fewer instructions"),
+        pytest.param({"a": [100, 0]}, "MORE", False, id="calls where there were none"),
+        pytest.param({"a": [200, 10]}, "less", True, id="less"),
+        pytest.param({}, "not in the baseline", False, id="a new case"),
+        pytest.param({"a": [100, 10], "b": [1, 1]}, "not counted any more", False, id="a case that is gone"),
+    ],
+)
+def test_counts_are_judged(kept: dict[str, list[float]], shown: str, holds: bool) -> None:
+    """More than the baseline and its tolerance, and other cases than it has, are told."""
+    from benchmarks.check import Count, judged
+
+    lines, held = judged({"a": Count(100, 10)}, kept)
+    assert held is holds
+    assert shown in "\n".join(lines[1:])
+    assert shown or not re.search("MORE|less|baseline|any more", "\n".join(lines[1:]))
+
+
+def test_baseline_is_kept_for_each_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`bench-check` fails without a baseline, keeps one when told to, beside those of other Pythons, and then holds."""
+    from benchmarks import check
+
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text('{"3.99": {}}')
+    assert check.main([], baseline) == 1
+    assert "make bench-check ARGS=--write" in capsys.readouterr().out
+    assert check.main(["--write"], baseline) == check.main([], baseline) == 0
+    kept = json.loads(baseline.read_text())
+    assert set(kept) == {"3.99", "{}.{}".format(*sys.version_info)}
+    assert all(set(found) == set(check.cases()) for python, found in json.loads(check.BASELINE.read_text()).items())

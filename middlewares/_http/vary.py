@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 def add_vary(headers: list[Header], *names: bytes) -> None:
     """Add field names to Vary, in place: into the last Vary line if there is one, none twice, none beside `*`."""
-    lines = [pair for pair in headers if len(pair[0]) == 4 and pair[0].lower() == b"vary"]
+    lines: list[int] = []  # no comprehension: before Python 3.12 that is a call of its own
+    for index, (name, _) in enumerate(headers):
+        if len(name) == 4 and name.lower() == b"vary":
+            lines.append(index)
     if not lines:
         headers.append((b"vary", b", ".join(names)))
         return
-    *earlier, (name, value) = lines
-    last = len(headers) - 1 - headers[::-1].index(lines[-1])
-    headers[last] = (name, joined_vary(value, names, *[value for _, value in earlier]))
+    *earlier, last = lines
+    name, value = headers[last]
+    headers[last] = (name, joined_vary(value, names, *(headers[index][1] for index in earlier)))
 
 
 @lru_cache(maxsize=256)  # what an application says of its answers is nearly always the same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 AS_CONFIGURED = -1
 """`Envelope.max_age` of a session that has no age of its own."""
@@ -139,7 +139,7 @@ class Codec:
             loaded = self._loads(data)
         except Exception:  # noqa: BLE001 - ValueError, RecursionError, and whatever a serializer of yours raises
             return None
-        return cast("dict[str, Any]", loaded) if isinstance(loaded, dict) and loaded else None
+        return loaded if loaded and isinstance(loaded, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 class Delta(NamedTuple):

@@ -129,6 +129,10 @@ class _Unread:
 # Until it is read, a session holds this: json.dumps takes a dict for empty by its size, without asking it.
 _UNREAD: Any = {_Unread(): None}
 
+# Not through `super()`, as reads are to be cheap.
+_clear: Callable[[Any], None] = dict.clear  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
+_update: Callable[[Any, dict[str, Any]], None] = dict.update  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
+
 
 class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
     """The session of a request or a WebSocket: a dict which is read on first use, and stored when it has changed.
@@ -147,14 +151,14 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         state = self._state
         if not state.is_read:
             state.is_read = state.accessed = True
-            dict.clear(self)  # not through `super()`, as reads are to be cheap
+            _clear(self)
             found = state.keeper.read(state)
             if found is not None:
                 state.base, data = found
                 state.is_new = False
                 state.max_age = state.base.envelope.max_age
                 state.snapshot = snapshot(data)
-                dict.update(self, data)
+                _update(self, data)
         return state
 
     def _before_write(self) -> State:

@@ -134,8 +134,7 @@ def _gaps() -> dict[str, dict[str, Gap]]:
             for check, extension in offers.items():
                 gaps[name][check] = Gap(_EXTENSION, match=f"is not offered http.response.{extension}")
         if column.process.startswith("hypercorn") and column.http == 2:
-            trio = column.process == "hypercorn-trio"
-            gaps[name][UNREAD] = Gap(_UNREAD, match="the connection was closed", log="KeyError: 1", ends=trio)
+            gaps[name][UNREAD] = Gap(_UNREAD, match="the connection was closed")
     gaps["hypercorn, HTTP/3"] |= {
         UNREAD: Gap(_UNREAD, TimeoutError, log="KeyError: 0"),
         LEFT: untold,
@@ -143,6 +142,9 @@ def _gaps() -> dict[str, dict[str, Gap]]:
         "capitals in names": Gap(_CAPITALS, match="b'Content-Type' contains"),
         "trailers": Gap(_TRAILERS, TimeoutError, log="FrameUnexpected: DATA frame is not allowed in this state"),
     }
+    gaps["hypercorn on trio, HTTP/2"][UNREAD] = Gap(
+        _UNREAD, match="the connection was closed", log="KeyError: 1", ends=True
+    )
     no_sockets = Gap(_SOCKETS, match="no WebSockets over HTTP/2")
     gaps["granian, HTTP/1.1"]["headers of a WebSocket's handshake"] = no_headers
     gaps["granian, HTTP/2"] |= {check: no_sockets for check in CHECKS if "WebSocket" in check}

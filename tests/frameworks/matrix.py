@@ -21,7 +21,7 @@ from middlewares import (
 )
 
 from ..conftest import require
-from .apps import terminated
+from .apps import digest, terminated
 
 ORIGIN = "https://app.example"
 KEY = "a key of at least thirty-two bytes, for tests"
@@ -190,6 +190,15 @@ _NO_LENGTH = (
 )
 _NOTHING = "The bridge sends its response with the first piece of the body: where there is none, it sends nothing."
 _PER_ROUTE = "The framework runs its middleware for routes alone: stand around the application instead."
+
+SEEN = {
+    _NO_SCOPE: "AssertionError: .*Internal Server Error",
+    _NO_SOCKETS: r"ValueError: (Django can only|WSGI wrapper received)|AssertionError: (\['websocket.close'\]|\Z)",
+    _NO_LENGTH: f"AssertionError: {digest(b'')}",
+    _NOTHING: r"AssertionError: \Z",  # httpx's, of a response that has not started
+    _PER_ROUTE: r"AssertionError: \('x-request-id'",
+}
+"""Why a check fails -> a pattern of the exception by which it does."""
 
 EMPTY = {"bare WSGI": ["HEAD"], "Flask": ["HEAD"], "Falcon, WSGI": ["HEAD", "cookies"], "Pyramid": ["HEAD"]}
 EMPTY["Bottle"] = EMPTY["Falcon, WSGI"]

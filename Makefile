@@ -21,16 +21,16 @@ help: ## List the targets
 demo: $(DEMO) ## Serve examples/demo.py on port 8000, or PORT=8123
 	@PORT=$(PORT) $(BIN)/python examples/demo.py
 
-test: $(DEV) ## Run the suite, but for the matrix, with branch coverage (with CI=true nothing may skip, and 100 % is asked for)
+test: $(DEV) ## Run the suite with branch coverage (with CI=true nothing may skip, and 100 % is asked for)
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal -m "not matrix" $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report $(if $(filter true 1 yes,$(CI)),,--fail-under=0)
 
 test-fast: $(DEV) ## Run what needs no server, no browser and no build (under a minute)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not servers and not browser and not slow" $(ARGS)
 
-test-matrix: $(DEV) ## Run every check on every server, behind the whole stack, and print the table (some minutes)
+test-matrix: $(DEV) ## Run every check on every server, behind the whole stack, and print the table (two minutes)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m matrix $(ARGS)
 
 test-all: ## Run the whole suite on each Python from 3.11 to 3.13 that is found

@@ -25,6 +25,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return Certificate.make(tmp_path_factory.mktemp("certificate"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests begin first: the last minute of a run is shared by all workers, and not left to one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the matrix of servers where it ran."""
     reports = terminalreporter.stats.get("passed", [])

@@ -23,7 +23,9 @@ SHORT = ["--seconds", "0.2", "--megabytes", "1", "--streams", "2"]
 
 
 @pytest.fixture(autouse=True)
-def _peers() -> None:
+def _peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Processes that are measured are not traced: by coverage, a stream of `memory` takes most of a minute.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     for module in (
         *("starlette", "asgi_correlation_id", "asgi_request_id", "timing_asgi", "asgi_request_duration", "uvicorn"),
         *("asgi_sessions", "starsessions", "cryptography"),

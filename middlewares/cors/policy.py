@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from .._http.headers import Header, Merge
 from .._http.lists import is_token, members
+from .._http.options import checked_bool
 from .._http.paths import checked_prefix, covers
 from .._http.vary import add_vary
 from .origins import Origins, is_serialised
@@ -81,6 +82,9 @@ class CORSPolicy:
         websockets: bool = True,
     ) -> None:
         origins = Origins(collected("allow_origins", allow_origins))
+        self._credentials = checked_bool("allow_credentials", allow_credentials)
+        self._private_network = checked_bool("allow_private_network", allow_private_network)
+        self.websockets = checked_bool("websockets", websockets)
         if origins.any and allow_credentials:
             raise ValueError(
                 "allow_origins '*' cannot go with allow_credentials=True: browsers refuse the pair, and mirroring the "
@@ -92,12 +96,9 @@ class CORSPolicy:
                 f"allow_origin_func must be a callable of (origin, scope), or None (got {allow_origin_func!r})"
             )
         self.any_origin = origins.any
-        self.websockets = websockets
         self.allow_origin_func = None if origins.any else allow_origin_func
         self._pattern = origins.pattern
         self._regex = _compiled(allow_origin_regex)
-        self._credentials = bool(allow_credentials)
-        self._private_network = bool(allow_private_network)
         self._methods = frozenset(_methods(allow_methods))
         self._headers = frozenset(_names("allow_headers", allow_headers))
         self._expose = tuple(dict.fromkeys(_names("expose_headers", expose_headers)))

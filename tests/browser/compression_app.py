@@ -1,4 +1,7 @@
-"""One application behind compression by each coding, for a browser: `/gzip/…`, `/br/…`, `/zstd/…`, and `/data` with deltas."""
+"""One application behind compression by each coding, for a browser: `/gzip/…`, `/br/…`, `/zstd/…`, and `/data` with deltas.
+
+`/upload` decodes, and says what has come.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import json
 import random
 
-from middlewares.compression import CompressionMiddleware
+from middlewares.compression import CompressionMiddleware, DecompressionMiddleware
 
 _words = random.Random(1)
 ROWS = [{"id": number, "name": f"{_words.getrandbits(40):x}", "price": number % 97} for number in range(2000)]
@@ -24,6 +27,12 @@ async def _application(scope, receive, send):
         rows = ROWS if path != "/data/2" else [*ROWS[:1000], {"id": "new"}, *ROWS[1000:]]
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"max-age=60"), (b"x-asked", asked)]
         await _send(send, json.dumps(rows).encode(), *headers)
+    elif path == "/upload":
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        await _send(send, body, (b"content-type", b"text/plain"), (b"cache-control", b"no-transform"))
     elif path.endswith("/events"):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         for number in range(3):
@@ -37,7 +46,7 @@ async def _application(scope, receive, send):
 
 
 _codings = {coding: CompressionMiddleware(_application, encodings=[coding]) for coding in ("gzip", "br", "zstd")}
-_deltas = CompressionMiddleware(_application, use_as_dictionary={"/data": "/data/*"})
+_deltas = DecompressionMiddleware(CompressionMiddleware(_application, use_as_dictionary={"/data": "/data/*"}))
 
 
 async def app(scope, receive, send):

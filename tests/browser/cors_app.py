@@ -64,8 +64,26 @@ class Application:
             await respond(send, 200, b"tagged", *headers)
 
     async def redirect(self, scope, receive, send, to):
-        """Leads elsewhere."""
+        """Leads elsewhere, preflights too where they come here."""
         await respond(send, 302, b"", (b"location", to.encode()))
+
+    async def readable(self, scope, receive, send):
+        """Has the headers that any page may read, and two that none may."""
+        names = ["cache-control", "content-language", "content-type", "expires", "last-modified", "pragma"]
+        await respond(send, 200, b"", *[(name.encode(), b"0") for name in [*names, "set-cookie", "x-secret"]])
+
+    async def image(self, scope, receive, send):
+        """A pixel."""
+        pixel = b"<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
+        await respond(send, 200, pixel, (b"content-type", b"image/svg+xml"))
+
+    async def script(self, scope, receive, send):
+        """A script that says that it ran; has to be asked for again."""
+        headers = [(b"etag", ETAG), (b"cache-control", b"no-cache"), (b"content-type", b"text/javascript")]
+        if dict(scope["headers"]).get(b"if-none-match") == ETAG:
+            await respond(send, 304, b"", *headers)
+        else:
+            await respond(send, 200, b"window.ran = (window.ran || 0) + 1", *headers)
 
     async def own(self, scope, receive, send):
         """Has permissions of its own, as legacy applications do."""
@@ -107,7 +125,7 @@ app = Log(
         request_id=True,
         cors={
             "allow_origins": SITES,
-            "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+            "allow_methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
             "allow_headers": ["X-Token"],
             "allow_credentials": True,
             "expose_headers": ["X-Request-ID"],
@@ -116,6 +134,7 @@ app = Log(
                 "/mirror": {"allow_methods": "*", "allow_headers": "*", "expose_headers": ["*", "X-Request-ID"]},
                 "/null": {"allow_origins": [*SITES, "null"]},
                 "/uncached": {"max_age": 0},
+                "/brief": {"max_age": 1},
                 "/none": None,
             },
         },

@@ -58,6 +58,22 @@ def test_events_come_one_by_one(page, origin, coding):
     assert came[-1][1] - came[0][1] > 200
 
 
+def test_upload(page, origin):
+    """What a page compresses itself comes to the application decoded (RFC 9110 8.4)."""
+    page.goto(origin)
+    echoed = page.evaluate(
+        """async text => {
+            const coded = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+            const body = await new Response(coded).blob();
+            const answer = await fetch("/upload", {method: "POST", headers: {"Content-Encoding": "gzip"}, body});
+            return [body.size, await answer.text()];
+        }""",
+        "tea " * 10_000,
+    )
+    assert echoed[0] < 1000
+    assert echoed[1] == "tea " * 10_000
+
+
 def test_deltas(page, origin):
     """The first answer is kept as a dictionary, and another version comes as `dcz`: what has changed (RFC 9842)."""
     page.goto(origin)

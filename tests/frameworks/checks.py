@@ -128,7 +128,7 @@ async def upload_gzip(client: Client) -> None:
     headers = {**OURS, "content-encoding": "gzip"}
     response = await client.post("/upload", content=gzip.compress(body), headers=headers)
     _whole(response)
-    assert response.text == digest(body)
+    assert response.text == digest(body), response.text
 
 
 async def cookies(client: Client) -> None:
@@ -139,7 +139,8 @@ async def cookies(client: Client) -> None:
 
 
 async def session(client: Client) -> None:
-    assert [(await client.get("/count", headers=OURS)).text for _ in range(3)] == ["1", "2", "3"]
+    counted = [(await client.get("/count", headers=OURS)).text for _ in range(3)]
+    assert counted == ["1", "2", "3"], counted
     assert "set-cookie" not in (await client.get("/large", headers=OURS)).headers
 
 
@@ -154,7 +155,8 @@ async def error(client: Client) -> None:
 
 
 async def websocket(client: Client) -> None:
-    assert await _talk(client.app, OURS["origin"]) == ["websocket.accept", "tea", "websocket.close"]
+    talk = await _talk(client.app, OURS["origin"])
+    assert talk == ["websocket.accept", "tea", "websocket.close"], talk
     refused = ["websocket.http.response.start", "websocket.http.response.body", "websocket.close"]
     assert await _talk(client.app, FOREIGN["origin"]) == refused
 

@@ -21,7 +21,7 @@ from middlewares import (
 )
 
 from ..required import require
-from .apps import terminated
+from .apps import digest, terminated
 
 ORIGIN = "https://app.example"
 KEY = "a key of at least thirty-two bytes, for tests"
@@ -199,6 +199,15 @@ _NOTHING = (
 _PER_ROUTE = (
     "The framework runs its middleware for routes alone: stand [around the application](guides/litestar.md) instead."
 )
+
+SEEN = {
+    _NO_SCOPE: "AssertionError: .*Internal Server Error",
+    _NO_SOCKETS: r"ValueError: (Django can only|WSGI wrapper received)|AssertionError: (\['websocket.close'\]|\Z)",
+    _NO_LENGTH: f"AssertionError: {digest(b'')}",
+    _NOTHING: r"AssertionError: \Z",  # httpx's, of a response that has not started
+    _PER_ROUTE: r"AssertionError: \('x-request-id'",
+}
+"""Why a check fails -> a pattern of the exception by which it does."""
 
 EMPTY = {"bare WSGI": ["HEAD"], "Flask": ["HEAD"], "Falcon, WSGI": ["HEAD", "cookies"], "Pyramid": ["HEAD"]}
 EMPTY["Bottle"] = EMPTY["Falcon, WSGI"]

@@ -21,7 +21,7 @@ import pytest
 from middlewares._index import ROOMS
 
 from ..compression.coded import zstd
-from .clients import Answer, Refused, eventually
+from .clients import DEADLINE, Answer, Refused, eventually
 from .matrix_app import ETAG, ORIGIN, PIECES, SECRET, TEXT
 
 Check = Callable[[Any, str], None]
@@ -223,7 +223,7 @@ def long_poll(client: Any, prefix: str) -> None:
         waiting = thread.submit(other.fetch, f"{prefix}poll?key={key}")
         assert eventually(lambda: _probe(client, prefix)["active"].get("poll"))
         client.fetch(f"{prefix}release?key={key}")
-        assert waiting.result(client.deadline).body == b"at last"
+        assert waiting.result(DEADLINE).body == b"at last"
 
 
 def _probe(client: Any, prefix: str) -> Any:
@@ -257,7 +257,7 @@ def upload_in_gzip(client: Any, prefix: str) -> None:
 @check("answer before the upload")
 def unread_upload(client: Any, prefix: str) -> None:
     """An answer that does not wait for the body arrives, as those of 413 and 415 do, and the server works on."""
-    answer = client.fetch(f"{prefix}lines", method="POST", content=MEGABYTE)
+    answer = client.unread(f"{prefix}lines", MEGABYTE)
     assert (answer.status, answer.body) == (200, b"lines")
     with client.again() as other:  # over HTTP/1.1, the first connection cannot be used any longer
         assert other.fetch(f"{prefix}lines").status == 200
@@ -302,7 +302,7 @@ def client_that_leaves(client: Any, prefix: str) -> None:
         with client.again() as other, other.abandoned(f"{prefix}endless?key={key}") as first:
             assert first
             assert _probe(client, prefix)["active"]["endless"] == 1
-        ended = eventually(lambda: key in _probe(client, prefix)["done"], seconds=client.deadline)
+        ended = eventually(lambda: key in _probe(client, prefix)["done"], seconds=client.patience)
         assert ended, "the application is not told"
         assert eventually(lambda: _probe(client, prefix)["tasks"] <= before)
         assert "endless" not in _probe(client, prefix)["active"]
@@ -322,10 +322,15 @@ def background(client: Any, prefix: str) -> None:
     assert eventually(lambda: key in _probe(client, prefix)["done"])
 
 
+def _offered(answer: Answer, extension: str) -> None:
+    assert extension in answer.one("x-extensions").split(","), f"the application is not offered {extension}"
+
+
 @check("early hints")
 def early_hints(client: Any, prefix: str) -> None:
     """A hint of the application comes before its response (RFC 8297)."""
     answer = client.exchange(f"{prefix}hints")
+    _offered(answer, "http.response.early_hint")
     assert [[value for name, value in hint if name == "link"] for hint in answer.hints] == [
         ["</style.css>; rel=preload; as=style"]
     ]
@@ -336,6 +341,7 @@ def early_hints(client: Any, prefix: str) -> None:
 def push(client: Any, prefix: str) -> None:
     """What the application pushes arrives beside its response (RFC 9113 8.4)."""
     answer = client.exchange(f"{prefix}hints")
+    _offered(answer, "http.response.push")
     assert answer.pushed == {f"{prefix}text": TEXT}
     assert (answer.status, answer.body) == (200, b"hinted")
 
@@ -344,6 +350,7 @@ def push(client: Any, prefix: str) -> None:
 def trailers(client: Any, prefix: str) -> None:
     """Trailers of the application, and of timing, follow the body where the client takes them (RFC 9110 6.5)."""
     answer = client.exchange(f"{prefix}trailers", headers={"te": "trailers"})
+    _offered(answer, "http.response.trailers")
     assert (answer.status, answer.body) == (200, b"with trailers")
     assert ("x-checksum", "42") in answer.trailers
     if prefix == "/":
@@ -366,7 +373,7 @@ def closing_websocket(client: Any, prefix: str) -> None:
     before = _probe(client, prefix)["done"].count("websocket")
     with client.websocket(f"{prefix}socket") as opened:
         opened.ask("hello")
-    ended = eventually(lambda: _probe(client, prefix)["done"].count("websocket") > before, seconds=client.deadline)
+    ended = eventually(lambda: _probe(client, prefix)["done"].count("websocket") > before, seconds=client.patience)
     assert ended, "the application is not told"
 
 
@@ -402,4 +409,5 @@ def websocket_session(client: Any, prefix: str) -> None:
 @check("lifespan once")
 def lifespan(client: Any, prefix: str) -> None:
     """The application's lifespan has started, once, and has not ended (ASGI, Lifespan)."""
-    assert _probe(client, prefix)["lifespans"] == {"lifespan.startup": 1}
+    lifespans = _probe(client, prefix)["lifespans"]
+    assert lifespans == {"lifespan.startup": 1}, f"the application has seen {lifespans}"

@@ -55,17 +55,17 @@ class Client:
     """A client that keeps its connections; HTTP/1.1 and HTTP/2 by httpx."""
 
     def __init__(
-        self, host: str, port: int, context: ssl.SSLContext | None, *, http2: bool, deadline: float = DEADLINE
+        self, host: str, port: int, context: ssl.SSLContext | None, *, http2: bool, patience: float = DEADLINE
     ) -> None:
         self.host, self.port, self.context, self.http2 = host, port, context, http2
-        self.deadline = deadline
+        self.patience = patience
         # Without TLS, HTTP/2 is spoken at once, by prior knowledge (RFC 9113 3.3).
         self._httpx = httpx.Client(
             base_url=f"http{'s' if context else ''}://{host}:{port}",
             http1=not http2,
             http2=http2,
             verify=context or ssl.create_default_context(),
-            timeout=deadline,
+            timeout=DEADLINE,
             trust_env=False,
             headers={"accept-encoding": "identity"},
         )
@@ -100,6 +100,17 @@ class Client:
             yield exchange.answer.body
             exchange.abandon()
 
+    def unread(self, path: str, content: bytes) -> Answer:
+        """The answer to a POST, which may come before all of the body is sent."""
+        if not self.http2:
+            return self.fetch(path, method="POST", content=content)
+        with self._socket(b"h2") as connection:  # httpx takes the reset behind such an answer for an error
+            exchange = _HTTP2(connection, self.authority, path, {}, method="POST")
+            exchange.send(content, last=True)
+            while not exchange.ended:
+                exchange.read()
+            return exchange.answer
+
     def exchange(self, path: str, headers: Any = ()) -> Answer:
         """One GET request, and all that comes for it."""
         with self._socket(b"h2" if self.http2 else b"http/1.1") as connection:
@@ -116,7 +127,7 @@ class Client:
     @contextmanager
     def _socket(self, protocol: bytes) -> Iterator[socket.socket]:
         with ExitStack() as closing:
-            connection = closing.enter_context(socket.create_connection((self.host, self.port), timeout=self.deadline))
+            connection = closing.enter_context(socket.create_connection((self.host, self.port), timeout=DEADLINE))
             if self.context is not None:
                 connection = closing.enter_context(self.context.wrap_socket(connection, server_hostname=self.host))
                 assert connection.selected_alpn_protocol() == protocol.decode()
@@ -141,7 +152,7 @@ class Client:
                 additional_headers=dict(headers),
                 ssl=self.context,
                 proxy=None,
-                open_timeout=self.deadline,
+                open_timeout=DEADLINE,
             )
         except exceptions.InvalidStatus as refused:
             response = refused.response
@@ -204,7 +215,14 @@ class _HTTP2:
     """One request by h2, on a connection of its own."""
 
     def __init__(
-        self, connection: socket.socket, authority: str, path: str, headers: dict[str, str], *, protocol: str = ""
+        self,
+        connection: socket.socket,
+        authority: str,
+        path: str,
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        protocol: str = "",
     ) -> None:
         h2 = require("h2.connection")
         config = require("h2.config").H2Configuration(header_encoding="utf-8")
@@ -214,32 +232,38 @@ class _HTTP2:
         self._pushes: dict[int, str] = {}
         self._open = {1}
         self._flush()
-        self._settings = False
+        self._settings = self._unwanted = False
         if protocol:  # the server says in its first frame whether it knows WebSockets in streams (RFC 8441 3)
             while not self._settings:
                 self.read()
             assert self._h2.remote_settings.enable_connect_protocol, "no WebSockets over HTTP/2"
-        head = [(":method", "CONNECT"), (":protocol", protocol)] if protocol else [(":method", "GET")]
+        head = [(":method", "CONNECT"), (":protocol", protocol)] if protocol else [(":method", method)]
         scheme = "https" if isinstance(connection, ssl.SSLSocket) else "http"
         head += [(":scheme", scheme), (":authority", authority), (":path", path), *headers.items()]
-        self._h2.send_headers(1, head, end_stream=not protocol)
+        self._h2.send_headers(1, head, end_stream=method == "GET" and not protocol)
         self._flush()
 
     def _flush(self) -> None:
-        self._socket.sendall(self._h2.data_to_send())
+        try:
+            self._socket.sendall(self._h2.data_to_send())
+        except (ConnectionError, ssl.SSLError) as error:
+            raise AssertionError("the connection was closed") from error
 
-    def send(self, data: bytes) -> None:
-        while data:
+    def send(self, data: bytes, *, last: bool = False) -> None:
+        while data and not self._unwanted:
             size = min(self._h2.local_flow_control_window(1), self._h2.max_outbound_frame_size)
             if size:
-                self._h2.send_data(1, data[:size])
+                self._h2.send_data(1, data[:size], end_stream=last and len(data) <= size)
                 self._flush()
                 data = data[size:]
             else:
                 self.read()
 
     def read(self) -> None:
-        data = self._socket.recv(65536)
+        try:
+            data = self._socket.recv(65536)
+        except (ConnectionError, ssl.SSLError):
+            data = b""
         assert data, "the connection was closed"
         for event in self._h2.receive_data(data):
             self._take(type(event).__name__, event)
@@ -270,6 +294,8 @@ class _HTTP2:
         elif kind == "StreamEnded":
             self._open.discard(stream)
             self.ended = not self._open
+        elif kind == "StreamReset" and stream not in self._open and event.error_code == 0:
+            self._unwanted = True  # NO_ERROR behind a whole answer: what is left of the body (RFC 9113 8.1)
         elif kind in ("StreamReset", "ConnectionTerminated"):
             raise AssertionError(event)
 
@@ -330,20 +356,27 @@ def _text(headers: Any) -> Headers:
 class QUICClient:
     """A client for HTTP/3, with one connection, which an event loop in a thread keeps alive."""
 
-    def __init__(self, host: str, port: int, authorities: str, *, deadline: float = DEADLINE) -> None:
-        self.host, self.port, self.deadline = host, port, deadline
+    def __init__(
+        self, host: str, port: int, authorities: str, *, patience: float = DEADLINE, opening: float = DEADLINE
+    ) -> None:
+        self.host, self.port, self.patience = host, port, patience
         self.cookies = httpx.Cookies()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
-            self._opened = self._call(self._open(authorities))
+            self._opened = self._call(self._open(authorities), opening)
         except BaseException:
             self.close()
             raise
 
-    def _call(self, awaitable: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(self.deadline)
+    def _call(self, awaitable: Any, seconds: float = DEADLINE) -> Any:
+        future = asyncio.run_coroutine_threadsafe(awaitable, self._loop)
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            future.cancel()
+            raise
 
     async def _open(self, authorities: str) -> Any:
         configuration = require("aioquic.quic.configuration").QuicConfiguration(
@@ -359,12 +392,18 @@ class QUICClient:
         if self._loop.is_closed():
             return
         try:
-            if hasattr(self, "_opened"):
-                self._call(self._context.__aexit__(None, None, None))
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(DEADLINE)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(DEADLINE)
             self._loop.close()
+
+    async def _end(self) -> None:
+        if hasattr(self, "_opened"):
+            await self._context.__aexit__(None, None, None)
+        # A connection that was not opened in time closes its socket at the end of its task, which `_call` cancelled.
+        if unfinished := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(unfinished)
 
     @property
     def authority(self) -> str:
@@ -404,6 +443,10 @@ class QUICClient:
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies.jar)
         return {"accept-encoding": "identity", **({"cookie": cookies} if cookies else {}), **dict(headers)}
 
+    def unread(self, path: str, content: bytes) -> Answer:
+        """The answer to a POST, which may come before all of the body is sent."""
+        return self.fetch(path, method="POST", content=content)
+
     def exchange(self, path: str, headers: Any = ()) -> Answer:
         """One GET request, and all that comes for it."""
         return self.fetch(path, headers=headers)
@@ -436,11 +479,11 @@ class _HTTP3:
         self._client._call(self._client._opened.send(self._stream, data))
 
     def read(self) -> None:
-        pushed, event = self._client._call(self._events.get())
+        pushed, event = self._client._call(self._events.get(), self._client.patience)
         answer, kind = self.answer, type(event).__name__
         if event is None:
             self.ended = True
-            assert answer.status, "the connection ended"
+            assert answer.status, f"the connection ended: {self._client._opened.reason}"
         elif kind == "PushPromiseReceived":
             answer.pushed[pushed] = b""
         elif pushed is not None:
@@ -470,6 +513,7 @@ def _quic_protocol() -> Any:
         def __init__(self, *arguments: Any, **keywords: Any) -> None:
             super().__init__(*arguments, **keywords)
             self._http = http3(self._quic)
+            self.reason = ""
             self._queues: dict[int, asyncio.Queue[Any]] = {}
             self._open: dict[int, int] = {}
             self._pushes: dict[int, tuple[int, str]] = {}
@@ -493,6 +537,7 @@ def _quic_protocol() -> Any:
             for received in self._http.handle_event(event):
                 self._take(received)
             if isinstance(event, terminated):
+                self.reason = event.reason_phrase
                 for queue in self._queues.values():
                     queue.put_nowait((None, None))
 

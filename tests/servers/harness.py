@@ -21,7 +21,7 @@ STOP_SECONDS = LOG_SECONDS = 10
 
 # `{app}` is "module:name", `{port}` a free port; all are run with the interpreter of the tests, from the project's root.
 SERVERS = {
-    "uvicorn": "uvicorn {app} --host 127.0.0.1 --port {port}",
+    "uvicorn": "uvicorn {app} --host 127.0.0.1 --port {port} --timeout-graceful-shutdown 1",
     "hypercorn-asyncio": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0",  # 0: in the process itself
     "hypercorn-trio": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --worker-class trio",
     "daphne": "daphne {app} --bind 127.0.0.1 --port {port}",

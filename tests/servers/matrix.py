@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from ..certificate import Certificate
 from ..conftest import require
 from .checks import CHECKS
@@ -82,6 +84,26 @@ ALONE = (
 )
 """The checks that some server fails by itself. They run without the rooms, too, on every server."""
 
+
+@dataclass(frozen=True)
+class Gap:
+    """What a server cannot do by itself.
+
+    Attributes:
+        note: The sentence for the docs.
+        error: What the check raises with the application alone.
+        match: A pattern in the message of `error`.
+        log: What the server logs then, or when it is stopped.
+        ends: Whether the server ends by it.
+    """
+
+    note: str
+    error: type[BaseException] = AssertionError
+    match: str | None = None
+    log: str = ""
+    ends: bool = False
+
+
 _EXTENSION = "The server does not offer this to applications: neither over HTTP/1.1 nor, with granian, over HTTP/2."
 _SOCKETS = "granian has WebSockets over HTTP/1.1 alone."
 _ACCEPT = "The server drops the headers of `websocket.accept`: set cookies in a response before it."
@@ -89,7 +111,6 @@ _UNREAD = (
     "When an application answers before it has read the body, hypercorn breaks the connection off, and on trio it ends:"
     " have the body read, or its size limited in front of hypercorn."
 )
-_RESET = "granian resets the stream behind such an answer, as it may (RFC 9113 8.1), which httpx takes for an error."
 _LIFESPAN = (
     "daphne has no lifespan: what has to be opened is opened by the first request that needs it."
     " [Sanic](guides/sanic.md) cannot do without."
@@ -104,30 +125,45 @@ _TRAILERS = "Trailers break the response off: hypercorn sends data behind them."
 
 _DAPHNE_CUTS = "daphne cuts requests in flight off when it ends."
 _GOAWAY = "hypercorn on trio closes the connection of HTTP/2 before the end of the last response is sent."
-_PING = "granian sends a PING behind its GOAWAY, which httpx takes for an error: whether the response would come is not known."
 
 
-def _gaps() -> dict[str, dict[str, str]]:
-    gaps: dict[str, dict[str, str]] = {name: {} for name in COLUMNS}
+def _gaps() -> dict[str, dict[str, Gap]]:
+    offers = {"early hints": "early_hint", "server push": "push", "trailers": "trailers"}
+    untold = Gap(_LEFT, match="the application is not told")
+    no_headers = Gap(_ACCEPT, match=r"x-socket: \[\]")
+    gaps: dict[str, dict[str, Gap]] = {name: {} for name in COLUMNS}
     for name, column in COLUMNS.items():
         if column.http == 1 or column.process == "granian":
-            gaps[name] |= dict.fromkeys(["early hints", "server push", "trailers"], _EXTENSION)
-        if column.process.startswith("hypercorn") and column.http > 1:
-            gaps[name][UNREAD] = _UNREAD
-        if column.http == 3:
-            gaps[name] |= dict.fromkeys([LEFT, "WebSocket that closes"], _LEFT)
-            gaps[name] |= {"capitals in names": _CAPITALS, "trailers": _TRAILERS}
-    gaps["granian, HTTP/1.1"]["headers of a WebSocket's handshake"] = _ACCEPT
-    gaps["granian, HTTP/2"] |= {check: _SOCKETS for check in CHECKS if "WebSocket" in check}
-    gaps["daphne"] |= {"headers of a WebSocket's handshake": _ACCEPT, "lifespan once": _LIFESPAN}
-    gaps["daphne"][SHUTDOWN] = _DAPHNE_CUTS
-    gaps["hypercorn on trio, HTTP/2"][SHUTDOWN] = _GOAWAY
-    gaps["granian, HTTP/2"] |= {SHUTDOWN: _PING, UNREAD: _RESET}
+            for check, extension in offers.items():
+                gaps[name][check] = Gap(_EXTENSION, match=f"is not offered http.response.{extension}")
+        if column.process.startswith("hypercorn") and column.http == 2:
+            gaps[name][UNREAD] = Gap(_UNREAD, match="the connection was closed")
+    gaps["hypercorn, HTTP/3"] |= {
+        UNREAD: Gap(_UNREAD, TimeoutError, log="KeyError: 0"),
+        LEFT: untold,
+        "WebSocket that closes": untold,
+        "capitals in names": Gap(_CAPITALS, match="b'Content-Type' contains"),
+        "trailers": Gap(_TRAILERS, TimeoutError, log="FrameUnexpected: DATA frame is not allowed in this state"),
+    }
+    gaps["hypercorn on trio, HTTP/2"][UNREAD] = Gap(
+        _UNREAD, match="the connection was closed", log="KeyError: 1", ends=True
+    )
+    no_sockets = Gap(_SOCKETS, match="no WebSockets over HTTP/2")
+    gaps["granian, HTTP/1.1"]["headers of a WebSocket's handshake"] = no_headers
+    gaps["granian, HTTP/2"] |= {check: no_sockets for check in CHECKS if "WebSocket" in check}
+    gaps["daphne"] |= {
+        "headers of a WebSocket's handshake": no_headers,
+        "lifespan once": Gap(_LIFESPAN, match=r"the application has seen \{\}"),
+        SHUTDOWN: Gap(
+            _DAPHNE_CUTS, httpx.RemoteProtocolError, "without sending complete message body", "Killed 6 pending"
+        ),
+    }
+    gaps["hypercorn on trio, HTTP/2"][SHUTDOWN] = Gap(_GOAWAY, match="stream 1 was not closed cleanly")
     return gaps
 
 
 GAPS = _gaps()
-"""Column -> check -> why the server fails it by itself, without any room."""
+"""Column -> check -> what the server fails by itself, without any room."""
 
 
 @dataclass
@@ -140,19 +176,25 @@ class Running:
     folder: str
 
     @contextmanager
-    def client(self, column: Column, *, deadline: float = DEADLINE) -> Iterator[Any]:
-        """A client that speaks the version of a column; `again` makes another one."""
+    def client(self, column: Column, *, patience: float = DEADLINE, opening: float = DEADLINE) -> Iterator[Any]:
+        """A client that speaks the version of a column; `again` makes another one.
+
+        Args:
+            column: The server, and the version.
+            patience: How many seconds it waits for what a server may never do.
+            opening: How many seconds it waits for a connection of HTTP/3, which a server may not take any longer.
+        """
         port = self.tls_port if column.tls else self.server.port
         opened: Any
         if column.http == 3:
-            opened = QUICClient("127.0.0.1", port, str(self.certificate.path), deadline=deadline)
+            opened = QUICClient("127.0.0.1", port, str(self.certificate.path), patience=patience, opening=opening)
         else:
             context = None
             if column.tls:
                 context = ssl.create_default_context(cafile=self.certificate.path)
                 context.set_alpn_protocols(["h2" if column.http == 2 else "http/1.1"])
-            opened = Client("127.0.0.1", port, context, http2=column.http == 2, deadline=deadline)
-        opened.again = lambda: self.client(column, deadline=deadline)
+            opened = Client("127.0.0.1", port, context, http2=column.http == 2, patience=patience)
+        opened.again = lambda: self.client(column, patience=patience, opening=patience)
         try:
             yield opened
         finally:
@@ -215,13 +257,13 @@ def table(passed: Collection[tuple[str, str]]) -> str:
     Args:
         passed: The cells (column, check) that passed.
     """
-    notes = list(dict.fromkeys(note for gaps in GAPS.values() for note in gaps.values()))
+    notes = list(dict.fromkeys(gap.note for gaps in GAPS.values() for gap in gaps.values()))
 
     def cell(column: str, check: str) -> str:
         if (column, check) in passed:
             return "yes"
-        note = GAPS[column].get(check)
-        return f"[{notes.index(note) + 1}]" if note else "-"
+        gap = GAPS[column].get(check)
+        return f"[{notes.index(gap.note) + 1}]" if gap else "-"
 
     lines = [
         "| | " + " | ".join(COLUMNS) + " |",

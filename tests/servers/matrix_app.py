@@ -202,17 +202,18 @@ class Application:
 
     async def hints(self, scope, receive, send):
         """A hint and a push, where the server takes them, before the response."""
-        extensions = scope.get("extensions") or {}
+        extensions, offered = extensions_of(scope)
         if "http.response.early_hint" in extensions:
             await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload; as=style"]})
         if "http.response.push" in extensions:
             await send({"type": "http.response.push", "path": scope["path"].replace("hints", "text"), "headers": []})
-        await answer(send, b"hinted")
+        await answer(send, b"hinted", offered)
 
     async def trailers(self, scope, receive, send):
         """A trailer, where the server takes them."""
-        takes = "http.response.trailers" in (scope.get("extensions") or {})
-        await start(send, (b"content-type", b"text/plain"), **({"trailers": True} if takes else {}))
+        extensions, offered = extensions_of(scope)
+        takes = "http.response.trailers" in extensions
+        await start(send, (b"content-type", b"text/plain"), offered, **({"trailers": True} if takes else {}))
         await send({"type": "http.response.body", "body": b"with trailers"})
         if takes:
             await send({"type": "http.response.trailers", "headers": [(b"x-checksum", b"42")]})
@@ -250,6 +251,12 @@ def tasks():
         except RuntimeError:  # installed, but not running
             pass
     return len(asyncio.all_tasks())
+
+
+def extensions_of(scope):
+    """What the server offers beyond the core of the specification, and a header that says so."""
+    extensions = scope.get("extensions") or {}
+    return extensions, (b"x-extensions", ",".join(extensions).encode())
 
 
 async def start(send, *headers, status=200, **more):

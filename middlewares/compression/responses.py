@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, Event, Lock, sleep
 
@@ -15,6 +15,9 @@ from .._http.tasks import run_detached
 from ..asgi import Message, Send
 from .policy import DIGESTS, Plan
 from .threads import run_in_thread
+
+if TYPE_CHECKING:
+    from .dictionaries import Learning
 
 # What was sent can be decoded after this time, at the latest. A slower stream is flushed with each message, a faster
 # one so seldom that it shrinks: 2000 messages of 20 bytes, each flushed, would shrink to two thirds only.
@@ -114,7 +117,8 @@ class CodedResponse:
                 message = {**message}
                 message["body"] = coded
                 await self._settle(plan.coded(len(coded)), message)
-                await _learn(plan, body, self._threads_from)
+                if plan.learning is not None:
+                    await _learn(plan.learning, body, self._threads_from)
             else:
                 await self._settle(plan.plain(), message)
 
@@ -146,15 +150,13 @@ class CodedResponse:
             self._plan.learning.drop()
 
 
-async def _learn(plan: Plan, last: bytes, threads_from: int) -> None:
-    """Keep a body that has been sent, of which this is the last piece, if it is to be a dictionary."""
-    if plan.learning is None:
-        return
-    plan.learning.add(last)
-    if plan.learning.size < threads_from:
-        plan.learning.finish()
+async def _learn(learning: Learning, last: bytes, threads_from: int) -> None:
+    """Keep a body that has been sent, of which this is the last piece: it is to be a dictionary."""
+    learning.add(last)
+    if learning.size < threads_from:
+        learning.finish()
     else:
-        await run_in_thread(lambda learning: learning.finish(), plan.learning)
+        await run_in_thread(lambda learning: learning.finish(), learning)
 
 
 class _Stream:
@@ -260,7 +262,8 @@ class _Stream:
             )
         coded = await self._run(self._encoder.finish, body)
         await self._send({**message, "body": coded})
-        await _learn(self._plan, body, self._threads_from)
+        if self._plan.learning is not None:
+            await _learn(self._plan.learning, body, self._threads_from)
 
     async def _flush_after(self, seconds: float, timer: _Timer) -> None:
         try:

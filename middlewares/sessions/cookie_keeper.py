@@ -67,8 +67,9 @@ class CookieKeeper:
         record = None if payload is None else unpack(payload)
         if record is None or not self._policy.is_alive(record[0], now):
             return None
-        data = self._codec.loads(record[1])
-        return None if data is None else (Base(None, *record), data)
+        envelope, stored = record
+        data = self._codec.loads(stored)
+        return None if data is None else (Base(None, envelope, stored), data)
 
     def max_age(self, state: State) -> int | None:
         """The age that holds for the session."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from .._http.headers import RESPONSE_STARTS, pairs
+from .._http.headers import RESPONSE_STARTS
 from .._http.options import checked_bool
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .cookie_keeper import CookieKeeper, StarletteReader
@@ -165,7 +165,7 @@ class SessionMiddleware:
                         return self._send_stored(message, session, state, send)
                     cookie = cookies.cookie(session, state, time.time())
                     message = {**message}
-                    message["headers"] = self._policy.add_headers(pairs(message.get("headers")), cookie)
+                    message["headers"] = self._policy.add_headers(message.get("headers"), cookie)
             return send(message)
 
         await self._app(scope, receive, send_session)
@@ -175,7 +175,7 @@ class SessionMiddleware:
     async def _send_stored(self, message: Message, session: Session, state: State, send: Send) -> None:
         await cast("StoreKeeper", self._store_keeper).commit(session, state)
         message = {**message}
-        message["headers"] = self._policy.add_headers(pairs(message.get("headers")), state.cookie)
+        message["headers"] = self._policy.add_headers(message.get("headers"), state.cookie)
         await send(message)
 
     def _adopt(self, scope: Scope, session: Session) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .._http.cookies import SetCookie
-from .._http.headers import Header
+from .._http.headers import Header, pairs
 from .._http.lists import is_token, members
 from .._http.options import checked_bool
 from .._http.vary import add_vary
@@ -23,6 +23,7 @@ UNTIL_CLOSED_TTL = 14 * 24 * 60 * 60
 _is_path = re.compile(r"/[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265bis 4.1.1: no controls, no semicolon
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _is_domain = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*").fullmatch
+_VARY: Header = (b"vary", b"Cookie")
 _SAFE = {b"private", b"no-store", b"no-cache"}
 _SHARED = {b"public", b"s-maxage"}
 
@@ -37,7 +38,7 @@ class SessionPolicy:
         removal: The header that removes the cookie.
     """
 
-    __slots__ = ("_absolute_timeout", "_cookie", "_idle_timeout", "max_age", "name", "removal", "renews")
+    __slots__ = ("_absolute_timeout", "_age", "_cookie", "_idle_timeout", "max_age", "name", "removal", "renews")
 
     def __init__(
         self,
@@ -63,6 +64,10 @@ class SessionPolicy:
         self._idle_timeout = checked_seconds("idle_timeout", idle_timeout, "for no such limit")
         self._absolute_timeout = checked_seconds("absolute_timeout", absolute_timeout, "for no such limit")
         self.renews = rolling or idle_timeout is not None
+        # What alone limits a session that has no age of its own; None where there is nothing, or more.
+        self._age = min(filter(None, (self.max_age, self._idle_timeout)), default=None)
+        if self._absolute_timeout is not None:
+            self._age = None
         self._cookie = SetCookie(
             session_cookie,
             path=path,
@@ -94,6 +99,8 @@ class SessionPolicy:
 
     def is_alive(self, envelope: Envelope, now: float) -> bool:
         """Whether the session is not over yet."""
+        if self._age is not None and envelope.max_age == AS_CONFIGURED:
+            return now < envelope.issued + self._age
         expires = self.expires(envelope)
         return expires is None or now < expires
 
@@ -122,13 +129,31 @@ class SessionPolicy:
             max_age = max(min(max_age, envelope.created + self._absolute_timeout - int(now)), 1)
         return self._cookie.line(value, max_age)
 
-    def add_headers(self, headers: list[Header], cookie: Header | None) -> list[Header]:
-        """The headers of a response that depends on the session, and sets its cookie if one is given; in place."""
-        add_vary(headers, b"Cookie")
+    def add_headers(self, headers: Any, cookie: Header | None) -> list[Header]:
+        """The headers of a response that depends on the session, and sets its cookie if one is given; a fresh list.
+
+        Args:
+            headers: What the application gave, or None.
+            cookie: The pair that sets the cookie.
+        """
+        if cookie is None and headers.__class__ is list:
+            # In one pass, without another call, since this runs for every response to one who reads the session.
+            for pair in headers:
+                if pair.__class__ is not tuple:
+                    break
+                name, value = pair
+                if name.__class__ is not bytes or value.__class__ is not bytes:
+                    break
+                if len(name) == 4 and name.lower() == b"vary":
+                    break
+            else:
+                return [*headers, _VARY]
+        fresh = pairs(headers)
+        add_vary(fresh, b"Cookie")
         if cookie is not None:
-            headers.append(cookie)
-            _keep_private(headers)
-        return headers
+            fresh.append(cookie)
+            _keep_private(fresh)
+        return fresh
 
 
 def _keep_private(headers: list[Header]) -> None:

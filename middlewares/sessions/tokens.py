@@ -123,13 +123,13 @@ class SignedTokens:
         if not dot:
             return None
         try:
-            given = _unbase64(signature)
+            given = a2b_base64(signature.translate(_to_standard) + b"==")  # as `_unbase64`, without its call
             for begun, outer in self._begun:
                 inner, mac = begun.copy(), outer.copy()
                 inner.update(value)
                 mac.update(inner.digest())
                 if self._equal(given, mac.digest()):
-                    return _unbase64(value)
+                    return a2b_base64(value.translate(_to_standard) + b"==")
         except ValueError:  # not base64
             pass
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any, TypeAlias
 
 from ..asgi import Message, Scope, Send
-from .vary import joined_vary
+from .vary import Varied
 
 Header: TypeAlias = tuple[bytes, bytes]
 
@@ -71,22 +71,22 @@ class Merge:
     Args:
         names: Header names, in lower case. None stands for all: only a response without headers is not merged.
         merged: Gets the application's headers as exact pairs, and the pairs to join; returns the list to send.
-        varies: Whether the last of the pairs to join is Vary with one name, and `merged` does no more, where the one
-            name that the response has is Vary, than to put that name into its line. Layers inside often set Vary:
-            that much is done without `merged`.
+        varied: Given, the last of the pairs to join is Vary with these names, and `merged` does no more, where the one
+            name that the response has is Vary, than to put them into its line. Layers inside often set Vary: that much
+            is done without `merged`.
     """
 
-    __slots__ = ("lengths", "merged", "names", "varies")
+    __slots__ = ("lengths", "merged", "names", "varied")
 
     def __init__(
         self,
         names: Iterable[bytes] | None,
         merged: Callable[[list[Header], list[Header]], list[Header]],
         *,
-        varies: bool = False,
+        varied: Varied | None = None,
     ) -> None:
         self.merged = merged
-        self.varies = varies
+        self.varied = varied
         self.names: Container[Any] = _ALL if names is None else frozenset(names)
         self.lengths: Container[Any] = _ALL if names is None else frozenset(map(len, names))
 
@@ -123,15 +123,15 @@ def add_at_start(send: Send, addition: tuple[list[Header], Merge]) -> Send:
                     if name.__class__ is not bytes or value.__class__ is not bytes:
                         break
                     if len(name) in lengths and name.lower() in merge.names:
-                        if name != b"vary" or vary is not None or not merge.varies:
+                        if name != b"vary" or vary is not None or merge.varied is None:
                             break
                         vary = pair
                 else:
-                    if vary is None:
+                    if vary is None or merge.varied is None:
                         message["headers"] = headers + ready
                     else:
                         message["headers"] = fresh = headers + ready[:-1]
-                        fresh[headers.index(vary)] = (b"vary", joined_vary(vary[1], ready[-1][1:]))
+                        fresh[headers.index(vary)] = (b"vary", merge.varied[vary[1]])
                     return send(message)
             message["headers"] = merge.merged(pairs(headers), ready)
         return send(message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .lists import members
 
 if TYPE_CHECKING:
     from .headers import Header
+
+_MOST_LINES = 256
 
 
 def add_vary(headers: list[Header], *names: bytes) -> None:
@@ -22,11 +23,27 @@ def add_vary(headers: list[Header], *names: bytes) -> None:
         return
     *earlier, last = lines
     name, value = headers[last]
-    headers[last] = (name, joined_vary(value, names, *(headers[index][1] for index in earlier)))
+    headers[last] = (name, _joined(value, names, *(headers[index][1] for index in earlier)))
 
 
-@lru_cache(maxsize=256)  # what an application says of its answers is nearly always the same
-def joined_vary(value: bytes, names: tuple[bytes, ...], *earlier: bytes) -> bytes:
+class Varied(dict[bytes, bytes]):
+    """The one Vary line of a response -> the same with `names` added, for the lines that came.
+
+    What an application says of its answers is nearly always the same. It makes no difference but for the time.
+    """
+
+    def __init__(self, *names: bytes) -> None:
+        super().__init__()
+        self.names = names
+
+    def __missing__(self, value: bytes) -> bytes:
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        self[value] = line = _joined(value, self.names)
+        return line
+
+
+def _joined(value: bytes, names: tuple[bytes, ...], *earlier: bytes) -> bytes:
     """The value of the last Vary line with `names` added, as far as no line has them yet."""
     present = {member.lower() for member in members([*earlier, value])}
     missing = [name for name in names if name.lower() not in present]

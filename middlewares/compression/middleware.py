@@ -10,7 +10,6 @@ from .._http.headers import Header
 from .._http.options import checked_int
 from .._http.paths import Condition
 from .._http.scope import share_routing
-from .._http.vary import joined_vary
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .content_types import CODED, EXCLUDED_CONTENT_TYPES
 from .policy import DECISIVE, USUAL, Asked, CompressionPolicy, Plan
@@ -177,7 +176,7 @@ class CompressionMiddleware:
                                 message["headers"] = headers + policy.vary
                             else:
                                 message["headers"] = fresh = headers.copy()
-                                fresh[headers.index(vary)] = (b"vary", joined_vary(vary[1], policy.varies_by))
+                                fresh[headers.index(vary)] = (b"vary", policy.varied[vary[1]])
                             return send(message)
                         rare = USUAL if vary is None else {b"vary": vary[1]}
                         outcome = policy.decided(message, message, headers, content_type, length, rare, scope, asked)

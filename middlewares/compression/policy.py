@@ -10,7 +10,7 @@ from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
 from .._http.options import checked_callable, checked_int
 from .._http.paths import Condition, matchers
-from .._http.vary import add_vary
+from .._http.vary import Varied, add_vary
 from ..asgi import Message, Scope
 from .content_types import ALONE, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
@@ -209,9 +209,9 @@ class CompressionPolicy:
             from .dictionaries import Shelf  # here, as few need it
 
             self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
-        self.varies_by = (b"Accept-Encoding",) if self._shelf is None else (b"Accept-Encoding", b"Available-Dictionary")
-        """The request headers that decide, for Vary."""
-        self.vary: list[Header] = [(b"vary", b", ".join(self.varies_by))]
+        self.varied = Varied(b"Accept-Encoding", *([] if self._shelf is None else [b"Available-Dictionary"]))
+        """One line of Vary -> the same with the request headers that decide."""
+        self.vary: list[Header] = [(b"vary", b", ".join(self.varied.names))]
         """What joins the headers of every response that could be coded, if they have no Vary of their own."""
         self.fields = frozenset(
             {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
@@ -307,7 +307,7 @@ class CompressionPolicy:
             return given if tagged is headers else {**message, "headers": tagged}
         headers = headers.copy()
         if b"vary" in rare:
-            add_vary(headers, *self.varies_by)
+            add_vary(headers, *self.varied.names)
         else:
             headers += self.vary
         length = _number(declared) if declared else None

@@ -15,7 +15,7 @@ from .._http.headers import Header, Merge
 from .._http.lists import is_token, members
 from .._http.options import checked_bool
 from .._http.paths import checked_prefix, covers
-from .._http.vary import add_vary
+from .._http.vary import Varied, add_vary
 from .origins import Origins, is_serialised
 
 Answer: TypeAlias = tuple[list[Header], Merge]
@@ -37,6 +37,7 @@ _CORS_HEADERS = frozenset(
 )
 _TOUCHED = _CORS_HEADERS | {b"vary"}
 _VARY_ORIGIN = (b"vary", b"Origin")
+_VARIED = Varied(b"Origin")
 # WHATWG Fetch, "forbidden response-header name": no list can expose them.
 _NEVER_EXPOSED = frozenset({b"set-cookie", b"set-cookie2"})
 # WHATWG Fetch, "CORS-safelisted request-header": their names need no permission; some of their values ask for it.
@@ -105,7 +106,7 @@ class CORSPolicy:
         self._preflight_constants = _preflight_constants(
             self._methods, self._headers, max_age, private=self._private_network
         )
-        self.refused: Answer = ([_VARY_ORIGIN], Merge(_TOUCHED, _without_cors, varies=True))
+        self.refused: Answer = ([_VARY_ORIGIN], Merge(_TOUCHED, _without_cors, varied=_VARIED))
         self._anyone = self.granted(b"*")
         self.answers: dict[bytes | None, Answer] = {None: self._anyone if origins.any else self.refused}
         self.answers.update({origin: self.granted(origin) for origin in origins.exact})
@@ -366,7 +367,7 @@ def _with_cors(permission: tuple[Header, ...], expose: tuple[bytes, ...], *, var
             add_vary(kept, b"Origin")
         return kept
 
-    return ready, Merge(None if by_name else _TOUCHED, merged, varies=vary and not by_name)
+    return ready, Merge(None if by_name else _TOUCHED, merged, varied=_VARIED if vary and not by_name else None)
 
 
 def _without_cors(headers: list[Header], _: list[Header]) -> list[Header]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewares._http.vary import add_vary
+from middlewares._http.vary import Varied, add_vary
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,20 @@ def test_add_vary_twice_is_once(headers: list, name: bytes) -> None:
         member.strip(b" \t").lower() for key, value in headers if key.lower() == b"vary" for member in value.split(b",")
     }
     assert b"*" in listed or name.lower() in listed
+
+
+@given(st.binary(max_size=20), st.sampled_from([(b"Origin",), (b"Accept-Encoding", b"Available-Dictionary")]))
+def test_varied_is_add_vary(value: bytes, names: tuple) -> None:
+    """One line is looked up as it would be merged, the first time and again."""
+    headers = [(b"vary", value)]
+    add_vary(headers, *names)
+    varied = Varied(*names)
+    assert [(b"vary", varied[value])] == [(b"vary", varied[value])] == headers
+
+
+def test_varied_keeps_little() -> None:
+    """An application that makes ever new lines fills no memory."""
+    varied = Varied(b"Origin")
+    for number in range(1000):
+        assert varied[b"x-%d" % number] == b"x-%d, Origin" % number
+        assert len(varied) <= 256

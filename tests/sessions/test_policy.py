@@ -240,9 +240,31 @@ def test_cache_control(given_, expected) -> None:
     headers = [(b"Cache-Control", value) for value in given_]
     cookie = (b"set-cookie", b"a=b")
     made = policy().add_headers(headers, cookie)
-    assert made is headers
+    assert headers == [(b"Cache-Control", value) for value in given_]
     assert expected == [value for name, value in made if name.lower() == b"cache-control"]
     assert cookie in made
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        (),
+        iter([(b"a", b"b")]),
+        [[b"a", b"b"]],
+        [(bytearray(b"a"), b"b")],
+        [(b"a", memoryview(b"b"))],
+        [(b"a", b"b")] * 2,
+    ],
+)
+@pytest.mark.parametrize("cookie", [None, (b"set-cookie", b"a=b")])
+def test_headers_are_exact(headers, cookie) -> None:
+    """Whatever the application gives, what is sent is a fresh list of exact pairs (granian and daphne take no other)."""
+    made = policy().add_headers(headers, cookie)
+    assert made is not headers
+    assert {list, tuple, bytes} == {type(made), *map(type, made), *(type(part) for pair in made for part in pair)}
+    assert (b"vary", b"Cookie") in made
+    assert {b"a"} >= {name for name, _ in made} - {b"vary", b"set-cookie", b"cache-control"}
 
 
 def test_cache_control_without_cookie() -> None:

@@ -117,12 +117,12 @@ class CompressionMiddleware:
         accept: bytes | None = None
         is_conditional = False
         fields = policy.fields
-        for pair in scope["headers"]:
-            if pair[0] in fields:
-                if pair[0] != b"accept-encoding":
+        for name, value in scope["headers"]:
+            if name in fields:
+                if name != b"accept-encoding":
                     is_conditional = True
                 else:
-                    accept = pair[1] if accept is None else accept + b"," + pair[1]
+                    accept = value if accept is None else accept + b"," + value
         asked = policy.known.get(accept) or policy.asked(accept or b"")
         inner = scope
         if is_conditional or (asked.codec is not None and "extensions" in scope):

@@ -17,6 +17,8 @@ from benchmarks.harness import Cost, verdict
 from benchmarks.report import Table, as_markdown, judged
 from tests.conftest import require
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--rounds", "2", "--requests", "1", "--starts", "1"]
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 SHORT = ["--seconds", "0.2", "--megabytes", "1", "--streams", "2"]

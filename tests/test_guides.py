@@ -94,7 +94,7 @@ def ask(app, asking):
     anyio.run(main)
 
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks about themselves
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of the frameworks about themselves
 
 
 # Example, the name of its application, and whether a session reaches it.

@@ -20,7 +20,7 @@ from .matrix import BRIDGES, EMPTY, GAPS, ROWS, SEEN, WSGI, table
 
 # What frameworks and bridges warn of is their own affair: asgiref of `send` that is no coroutine function, uvicorn of its
 # bridge, Django of iterators that it has to drain.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 BEGIN, END = "<!-- frameworks: written by `python -m tests.frameworks` -->\n\n", "\n<!-- frameworks: end -->"

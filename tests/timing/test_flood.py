@@ -1,8 +1,11 @@
 """Strangers cannot make the process grow: a flood of random requests, and what it leaves behind."""
 
+import pytest
+
 from tests.conftest import require
 
 
+@pytest.mark.slow
 def test_flood():
     """Random methods, paths, versions and schemes leave a bounded number of series, no live record, and no memory."""
     for name in ("prometheus_client", "opentelemetry.sdk", "starlette"):

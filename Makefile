@@ -27,8 +27,9 @@ test: $(DEV) ## Run the suite with branch coverage (with CI=true nothing may ski
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report $(if $(filter true 1 yes,$(CI)),,--fail-under=0)
 
-test-fast: $(DEV) ## Run what needs no server, no browser, no build and no framework (under a minute)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not servers and not browser and not slow" $(ARGS)
+test-fast: $(DEV) ## Run what needs no server, no browser, no build and no framework, with few examples for properties (under a minute)
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile fast \
+		-m "not servers and not browser and not slow" $(ARGS)
 
 test-matrix: $(DEV) ## Run every check on every server, behind the whole stack, and print the table (two minutes)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m matrix $(ARGS)

@@ -21,22 +21,21 @@ from middlewares import (
     DecompressionMiddleware,
     RequestIDMiddleware,
     ServerErrorMiddleware,
-    SessionMiddleware,
     TimingMiddleware,
-    wrap,
 )
-from middlewares.testing import http_scope
 
 from . import apps
-from .harness import App
+from .bodies import body
+from .compression import serving
+from .harness import App, receive, send
+from .layers import COOKIES
+from .sessions import begun, ours, reading, writing
+from .stack import our_all, our_five
 
 BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.02
 """By how much a count may exceed the baseline: what another patch version of Python can do."""
 
-KEY = "0kVx3qfHk7cVtXb0yR1xw2mJ4ZsN8uQeYd6LgTaPoIc"
-CORS: dict[str, Any] = {"allow_origins": [apps.ORIGIN.decode()], "allow_credentials": True, "allow_methods": ["PUT"]}
-DOCUMENT = b'{"tea": "Darjeeling", "price": 12}\n' * 300
 REQUESTS = 64
 """As many as the ids that one call of the system is made for."""
 
@@ -59,84 +58,36 @@ class Case(NamedTuple):
 def cases() -> dict[str, Case]:
     """What is counted: each room with nothing to do and with its work, and the whole stack."""
     get = apps.CROSS_ORIGIN
-    session = _begun()
-    rooms: dict[str, Any] = {
-        "request_id": True,
-        "timing": True,
-        "cors": CORS,
-        "compression": True,
-        "sessions": {"secret_key": KEY},
-    }
-    all_rooms = {**rooms, "server_errors": True, "decompression": True}
-    document = http_scope("GET", "/teas", [*get["headers"]])
+    session = begun(ours, get)
+    document = serving("JSON", body("JSON", 10_000))
     return {
         "request id, new": Case(RequestIDMiddleware(apps.bare), get, apps.bare),
         "request id, adopted": Case(RequestIDMiddleware(apps.bare), apps.WITH_ID, apps.bare),
         "timing": Case(TimingMiddleware(apps.bare), get, apps.bare),
         "timing, a record": Case(TimingMiddleware(apps.bare, on_complete=_nothing), get, apps.bare),
-        "CORS": Case(CORSMiddleware(apps.bare, **CORS), get, apps.bare),
-        "CORS, same origin": Case(CORSMiddleware(apps.bare, **CORS), apps.SAME_ORIGIN, apps.bare),
-        "CORS, preflight": Case(CORSMiddleware(apps.failing, **CORS), apps.PREFLIGHT, apps.silent),
+        "CORS": Case(CORSMiddleware(apps.bare, **COOKIES), get, apps.bare),
+        "CORS, same origin": Case(CORSMiddleware(apps.bare, **COOKIES), apps.SAME_ORIGIN, apps.bare),
+        "CORS, preflight": Case(CORSMiddleware(apps.failing, **COOKIES), apps.PREFLIGHT, apps.silent),
         "server errors": Case(ServerErrorMiddleware(apps.bare), get, apps.bare),
         "compression, small body": Case(CompressionMiddleware(apps.bare), get, apps.bare),
-        "compression, zstd": Case(CompressionMiddleware(_serving), document, _serving),
+        "compression, zstd": Case(CompressionMiddleware(document), get, document),
         "decompression, no body": Case(DecompressionMiddleware(apps.bare), get, apps.bare),
-        "session, not touched": Case(_sessions(apps.bare), session, apps.bare),
-        "session, read": Case(_sessions(_reading), session, _reading),
-        "session, written": Case(_sessions(_writing), session, _writing),
-        "five rooms": Case(wrap(apps.bare, **rooms), session, apps.bare),
-        "five rooms, session read": Case(wrap(_reading, **rooms), session, _reading),
-        "seven rooms": Case(wrap(apps.bare, **all_rooms), session, apps.bare),
+        "session, not touched": Case(ours(apps.bare), session, apps.bare),
+        "session, read": Case(ours(reading), session, reading),
+        "session, written": Case(ours(writing), session, writing),
+        "five rooms": Case(our_five(apps.bare), session, apps.bare),
+        "five rooms, session read": Case(our_five(reading), session, reading),
+        "seven rooms": Case(our_all(apps.bare), session, apps.bare),
     }
-
-
-async def _serving(_scope: Any, _receive: Any, send: Any) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(DOCUMENT))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": DOCUMENT, "more_body": False})
-
-
-async def _reading(scope: Any, receive: Any, send: Any) -> None:
-    scope.get("session", {}).get("user")
-    await apps.bare(scope, receive, send)
-
-
-async def _writing(scope: Any, receive: Any, send: Any) -> None:
-    scope.get("session", {})["user"] = 4712
-    await apps.bare(scope, receive, send)
 
 
 def _nothing(_record: Any) -> None:
     pass
 
 
-def _sessions(app: Any) -> App:
-    return SessionMiddleware(app, secret_key=KEY)
-
-
-def _begun() -> dict[str, Any]:
-    """A request with the cookie of a session."""
-    cookies: list[bytes] = []
-
-    async def send(message: Any) -> None:
-        cookies.extend(value for name, value in message.get("headers", ()) if name == b"set-cookie")
-
-    _drive(_sessions(_writing), apps.CROSS_ORIGIN, send)
-    others = [pair for pair in apps.CROSS_ORIGIN["headers"] if pair[0] != b"cookie"]
-    return {**apps.CROSS_ORIGIN, "headers": [*others, (b"cookie", cookies[0].partition(b";")[0])]}
-
-
-async def _receive() -> dict[str, Any]:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def _send(_message: dict[str, Any]) -> None:
-    pass
-
-
-def _drive(app: App, scope: dict[str, Any], send: Any = _send) -> None:
+def _drive(app: App, scope: dict[str, Any]) -> None:
     """One request, without an event loop: nothing here waits for anything."""
-    running: Any = app({**scope, "headers": scope["headers"].copy(), "state": {}}, _receive, send)
+    running: Any = app({**scope, "headers": scope["headers"].copy(), "state": {}}, receive, send)
     try:
         running.send(None)
     except StopIteration:

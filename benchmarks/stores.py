@@ -19,6 +19,7 @@ from typing import Any
 
 from middlewares.sessions import SessionMiddleware
 
+from .harness import receive, send
 from .report import Table
 
 ID = "0" * 64
@@ -140,7 +141,7 @@ async def _client(store: Any, cookie: bytes, key: str, writes: int) -> tuple[flo
     for _ in range(writes):
         start = time.monotonic()
         try:
-            await wrapped({"type": "http", "headers": [(b"cookie", cookie)]}, _receive, _send)
+            await wrapped({"type": "http", "headers": [(b"cookie", cookie)]}, receive, send)
         except Exception:  # noqa: BLE001 - counted, whatever it is
             failed += 1
             expected = None  # whether it was stored all the same is open
@@ -161,7 +162,7 @@ async def _begin(name: str, place: str) -> bytes:
         await send({"type": "http.response.start", "status": 204, "headers": []})
 
     store, close = _store(name, place)
-    await SessionMiddleware(app, store=store)({"type": "http", "headers": []}, _receive, send)
+    await SessionMiddleware(app, store=store)({"type": "http", "headers": []}, receive, send)
     await close()
     return cookie
 
@@ -174,17 +175,9 @@ async def _end(name: str, place: str, cookie: bytes) -> dict[str, Any]:
         found.update(scope["session"])
 
     store, close = _store(name, place)
-    await SessionMiddleware(app, store=store)({"type": "http", "headers": [(b"cookie", cookie)]}, _receive, _send)
+    await SessionMiddleware(app, store=store)({"type": "http", "headers": [(b"cookie", cookie)]}, receive, send)
     await close()
     return found
-
-
-async def _receive() -> dict[str, Any]:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def _send(message: Any) -> None:
-    pass
 
 
 def _store(name: str, place: str) -> tuple[Any, Callable[[], Awaitable[Any]]]:

@@ -14,6 +14,7 @@ __all__ = ["require"]
 # Deadlines fail on a busy machine, not on a wrong program. In CI a failure must come back in the next run.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.register_profile("fast", settings.get_profile("default"), max_examples=20)  # for `make test-fast`
 settings.load_profile("ci" if CI else "default")
 
 
@@ -23,6 +24,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from .certificate import Certificate
 
     return Certificate.make(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="module")
+def demo_server() -> Any:
+    """`examples/demo.py` as `make demo` runs it."""
+    from .servers.harness import start
+
+    for name in ("a2wsgi", "flask", "prometheus_client", "starlette", "uvicorn", "websockets"):
+        require(name)
+    with start(lambda _: ["examples/demo.py"], lambda port: {"PORT": str(port)}) as server:
+        yield server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 
 from ..conftest import require
-from ..servers.harness import start
 
 pytestmark = pytest.mark.servers
 
@@ -19,15 +18,6 @@ EXPECTED = re.compile(
     r"|Access to fetch at 'http://localhost:\d+/demo/\w+' from origin 'http://127\.0\.0\.1:\d+' has been blocked by CORS"
     r"|WebSocket connection to 'ws://localhost:\d+/demo/closed/socket' failed: .* 403"
 )
-
-
-@pytest.fixture(scope="module")
-def server():
-    """`make demo`."""
-    for name in ("a2wsgi", "flask", "prometheus_client", "starlette", "uvicorn", "websockets"):
-        require(name)
-    with start(lambda _: ["examples/demo.py"], lambda port: {"PORT": str(port)}) as running:
-        yield running
 
 
 class Demo:
@@ -66,12 +56,12 @@ class Demo:
 
 
 @pytest.fixture
-def demo(page, server):
+def demo(page, demo_server):
     """The page, which must not give the browser a reason to complain but for what its panels are about."""
     complaints = []
     page.on("console", lambda message: EXPECTED.match(message.text) or complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield Demo(page, server.url)
+    yield Demo(page, demo_server.url)
     assert complaints == []
 
 
@@ -289,13 +279,13 @@ def test_names_and_live_results(demo):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")], ids=str)
-def test_looks(browser, server, tmp_path, width, scheme):
+def test_looks(browser, demo_server, tmp_path, width, scheme):
     """Nothing is wider than the window, text has the contrast that WCAG 2.2 1.4.3 asks for, and nothing moves unasked."""
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
     )
     context.set_default_timeout(30_000)
-    demo = Demo(context.new_page(), server.url)
+    demo = Demo(context.new_page(), demo_server.url)
     demo.press("Run every panel")
     demo.expect(demo.page.locator("#progress")).to_contain_text("Done", timeout=60_000)
     picture = tmp_path / f"demo-{width}-{scheme}.png"

@@ -126,6 +126,13 @@ def answered(
             [(b"vary", b"*"), (ACAO, A)],
             id="vary star stays",
         ),
+        pytest.param(
+            {"allow_origins": [A.decode()]},
+            [A],
+            [(b"vary", b"origin"), (b"vary", b"b")],
+            [(b"vary", b"origin"), (b"vary", b"b"), (ACAO, A)],
+            id="vary in several lines (RFC 9110 5.3)",
+        ),
     ],
 )
 def test_answers(keywords: dict[str, Any], origins: list[bytes], headers: list, expected: list) -> None:

@@ -15,6 +15,8 @@ from ..conftest import require
 
 DATA = {"tea": ["green", "black"] * 300}
 JSON = json.dumps(DATA).encode()
+pytestmark = pytest.mark.slow
+
 MAX_SIZE = 10_000
 
 

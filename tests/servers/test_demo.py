@@ -13,7 +13,7 @@ import pytest
 
 from ..compression.test_encoders import decode, decode_so_far
 from ..conftest import require
-from .harness import ROOT, start
+from .harness import ROOT
 
 pytestmark = pytest.mark.servers
 
@@ -21,19 +21,10 @@ ALLOWED = "https://app.example"
 HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
-@pytest.fixture(scope="module")
-def demo():
-    """The running demo."""
-    for name in ("a2wsgi", "flask", "prometheus_client", "starlette", "uvicorn", "websockets"):
-        require(name)
-    with start(lambda _: ["examples/demo.py"], lambda port: {"PORT": str(port)}) as server:
-        yield server
-
-
 @pytest.fixture
-def client(demo):
+def client(demo_server):
     """A client of the demo."""
-    with httpx.Client(base_url=demo.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=demo_server.url, timeout=30, trust_env=False) as client:
         yield client
 
 
@@ -48,11 +39,11 @@ def _allows(response, origin=ALLOWED):
     return True
 
 
-def test_page_says_what_to_curl(client, demo):
+def test_page_says_what_to_curl(client, demo_server):
     """The page at / names the port at hand."""
     response = client.get("/")
     assert response.status_code == 200
-    assert f"curl -i localhost:{demo.port}/hello" in response.text
+    assert f"curl -i localhost:{demo_server.port}/hello" in response.text
 
 
 @pytest.mark.parametrize("origin", [ALLOWED, "http://localhost:5173", "http://localhost", "http://127.0.0.1:3000"])
@@ -97,7 +88,7 @@ def test_refused_preflight(client):
 
 
 @pytest.mark.parametrize("path", ["/boom", "/legacy/boom"])
-def test_unhandled_exception(client, demo, path):
+def test_unhandled_exception(client, demo_server, path):
     """The page can read the 500 of Starlette and of Flask: a problem with the id, without the exception's text."""
     response = client.get(path, headers={"Origin": ALLOWED})
     assert response.status_code == 500
@@ -105,7 +96,7 @@ def test_unhandled_exception(client, demo, path):
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["request_id"] == response.headers["x-request-id"]
     assert "this text" not in response.text
-    assert demo.logs("RuntimeError: this text")
+    assert demo_server.logs("RuntimeError: this text")
 
 
 def test_flask_part(client):
@@ -154,11 +145,11 @@ def test_codings(client, coding):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-def test_curl_decodes(demo, client, coding):
+def test_curl_decodes(demo_server, client, coding):
     """What curl decodes of each coding is the plain document."""
     curl = require("curl", "it decodes what we code")
     command = [curl, "--silent", "--noproxy", "*", "--compressed", "--header", f"Accept-Encoding: {coding}"]
-    done = subprocess.run([*command, f"{demo.url}/teas"], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([*command, f"{demo_server.url}/teas"], capture_output=True, check=True, timeout=60)
     assert done.stdout == client.get("/teas", headers={"Accept-Encoding": "identity"}).content
 
 
@@ -213,22 +204,22 @@ def test_no_session_without_its_use(client):
 
 
 @pytest.mark.parametrize("origin", [ALLOWED, None], ids=["allowed", "none"])
-def test_websocket(demo, origin):
+def test_websocket(demo_server, origin):
     """A socket of an allowed page, and of a program, opens, and its handshake has an id."""
     client = require("websockets.sync.client")
-    with client.connect(f"ws://127.0.0.1:{demo.port}/ws", origin=origin, proxy=None) as socket:
+    with client.connect(f"ws://127.0.0.1:{demo_server.port}/ws", origin=origin, proxy=None) as socket:
         socket.send("hello")
         assert socket.recv(timeout=30) == "hello"
         assert HEX_ID.fullmatch(socket.response.headers["x-request-id"])
 
 
-def test_foreign_websocket(demo):
+def test_foreign_websocket(demo_server):
     """A socket of a foreign page is refused with 403 before the application sees it."""
     client = require("websockets.sync.client")
     exceptions = require("websockets.exceptions")
     with (
         pytest.raises(exceptions.InvalidStatus) as refused,
-        client.connect(f"ws://127.0.0.1:{demo.port}/ws", origin="https://evil.example", proxy=None),
+        client.connect(f"ws://127.0.0.1:{demo_server.port}/ws", origin="https://evil.example", proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 403

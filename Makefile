@@ -29,7 +29,8 @@ test: $(DEV) ## Run the suite with branch coverage (with CI=true nothing may ski
 
 test-fast: $(DEV) ## Run what needs no server, no browser, no build and no framework, with few examples for properties (under a minute)
 	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile fast \
-		-m "not servers and not browser and not slow" $(ARGS)
+		-m "not servers and not browser and not slow" \
+		--ignore tests/servers --ignore tests/browser --ignore tests/frameworks $(ARGS)  # nothing there is fast
 
 test-matrix: $(DEV) ## Run every check on every server, behind the whole stack, and print the table (two minutes)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m matrix $(ARGS)

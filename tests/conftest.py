@@ -14,7 +14,7 @@ __all__ = ["require"]
 # Deadlines fail on a busy machine, not on a wrong program. In CI a failure must come back in the next run.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
-settings.register_profile("fast", settings.get_profile("default"), max_examples=20)  # for `make test-fast`
+settings.register_profile("fast", settings.get_profile("default"), max_examples=10)  # for `make test-fast`
 settings.load_profile("ci" if CI else "default")
 
 

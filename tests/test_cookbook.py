@@ -25,6 +25,8 @@ from .conftest import require
 from .servers.harness import start
 from .sessions.conftest import redis_server  # noqa: F401  # a fixture
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "examples" / "cookbook"
 RECIPES = sorted(path.stem for path in FOLDER.glob("*.py"))
 APP = "https://app.example"

@@ -1,10 +1,11 @@
 """The ASGI 2 adapter: which applications are taken for which version, and that both run."""
 
 import functools
+from typing import ClassVar
 
 import pytest
 
-from middlewares.asgi import single_callable
+from middlewares.asgi import OrderRules, single_callable
 from middlewares.testing import http_scope, record, run
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -147,6 +148,24 @@ def test_asgi3_is_itself(app):
     """An ASGI 3 application in any form is returned as the same object, and runs."""
     assert single_callable(app) is app
     assert run(app, http_scope()) == [START, BODY]
+
+
+class Layer:
+    """One of ours, or one like them."""
+
+    asgi_order: ClassVar[OrderRules] = {"kinds": ("other",)}
+
+    async def __call__(self, scope, receive, send):
+        await answer(scope, receive, send)
+
+
+def test_method_of_a_layer():
+    """Of a layer, its method is called: what is looked up once need not be for each request."""
+    layer = Layer()
+    assert single_callable(layer) == layer.__call__
+    assert run(single_callable(layer), http_scope()) == [START, BODY]
+    layer.__dict__["__call__"] = None  # Python looks for it on the class, and so do we
+    assert run(single_callable(layer), http_scope()) == [START, BODY]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

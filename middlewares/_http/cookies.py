@@ -17,14 +17,12 @@ def cookie_values(headers: Iterable[Header], name: bytes, longest: int) -> list[
     found: list[bytes] = []
     start = name + b"="
     for key, line in headers:
-        if key == b"cookie" and start in line:
-            # The usual line has one cookie: the split alone would cost as much as all else.
-            for part in line.split(b";") if b";" in line else (line,):
-                if start in part:
-                    pair = part.strip(b" \t")
-                    if pair.startswith(start) and len(pair) <= longest + len(start):
-                        value = pair[len(start) :]
-                        found.append(value[1:-1] if len(value) > 1 and value[:1] == b'"' == value[-1:] else value)
+        if key == b"cookie":
+            for part in line.split(b";"):
+                pair = part.strip(b" \t")
+                if pair.startswith(start) and len(pair) <= longest + len(start):
+                    value = pair[len(start) :]
+                    found.append(value[1:-1] if value[-1:] == b'"' == value[:1] and len(value) > 1 else value)
     return found
 
 

@@ -10,6 +10,7 @@ from .._http.headers import Header, edit_start, pairs, request_values
 from .._http.options import checked_bool
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
 from .context import outbound_var, request_id_var
+from .generators import hex_id
 from .policy import FIRST_NAME, RequestIDPolicy, replaced
 from .trace import Trace, continued_trace, new_trace
 
@@ -113,7 +114,10 @@ class RequestIDMiddleware:
         if outer is not None:
             request_id, trace = outer
         elif not found or not trusted or (request_id := policy.adopted(found)) is None:
-            request_id = policy.new()
+            try:
+                request_id = policy.new()
+            except IndexError:
+                request_id = hex_id()
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}

@@ -7,12 +7,15 @@ import time
 from .._http.cookies import cookie_values
 from .._http.headers import Header
 from .policy import SessionPolicy
-from .records import Codec, Envelope, delta, pack, unpack
+from .records import Codec, Envelope, delta, pack, snapshot, unpack
 from .session import Base, Found, Session, State
 from .tokens import StarletteCookies, Tokens
 
 MAX_READ = 8192
 """What is longer than twice what browsers keep is no session, and costs no crypto."""
+
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 1024
 
 
 class StarletteReader:
@@ -49,6 +52,9 @@ class CookieKeeper:
         self._codec = codec
         self._tokens = tokens
         self._starlette = starlette
+        # What the cookies of ours hold that came lately: browsers bring the same one with every request of a page.
+        # It is told anew, each time, whether the session is still alive.
+        self._known: dict[bytes, Found] = {}
 
     def read(self, state: State) -> Found | None:
         """The session of the first cookie that has one."""
@@ -62,14 +68,26 @@ class CookieKeeper:
         return None
 
     def _found(self, value: bytes, now: float) -> Found | None:
+        found = self._known.get(value) or self._verified(value)
+        return found if found is not None and self._policy.is_alive(found[0].envelope, now) else None
+
+    def _verified(self, value: bytes) -> Found | None:
         # Verified first, decoded after.
         payload = self._tokens.loads(value)
         record = None if payload is None else unpack(payload)
-        if record is None or not self._policy.is_alive(record[0], now):
+        if record is None:
             return None
         envelope, stored = record
         data = self._codec.loads(stored)
-        return None if data is None else (Base(None, envelope, stored), data)
+        if data is None:
+            return None
+        found = (Base(None, envelope, stored), data)
+        # Nobody changes the dict itself, and nobody can change what is in it.
+        if len(value) <= _LONGEST_KNOWN and snapshot(data) is data:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[value] = found
+        return found
 
     def max_age(self, state: State) -> int | None:
         """The age that holds for the session."""

@@ -13,7 +13,7 @@ from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single
 from .cookie_keeper import CookieKeeper, StarletteReader
 from .policy import SameSite, Seconds, SessionPolicy
 from .records import Codec, Serializer
-from .session import Session, State
+from .session import UNREAD, Session, State
 from .stores import SessionStore
 from .tokens import EncryptedTokens, Keys, PlainIds, SecretKey, SignedTokens, StarletteCookies, Tokens
 
@@ -141,15 +141,17 @@ class SessionMiddleware:
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        state = State()
+        state.headers = scope["headers"]
         cookies = self._cookie_keeper
         if cookies is not None:
-            state = State(cookies, scope["headers"])
+            state.keeper = cookies
         else:
-            stored = cast("StoreKeeper", self._store_keeper)
-            state = State(stored, scope["headers"])
+            state.keeper = stored = cast("StoreKeeper", self._store_keeper)
             state.is_websocket = kind == "websocket"
             await stored.fetch(state)
-        scope[self._scope_key] = session = Session(state)
+        scope[self._scope_key] = session = Session(UNREAD)
+        session._state = state  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
 
         # Defaults in place of a closure, since that is what keeps the layer cheap.
         # No await of its own where the session is not touched.

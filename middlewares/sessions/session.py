@@ -63,7 +63,11 @@ class Keeper(Protocol):
 class State:
     """What a session knows beside its data, for itself and for the middleware."""
 
-    # Defaults on the class: a request that does not touch its session sets two attributes.
+    # Made for each request: assignments take half the time of a call of `__init__`, and the rest are defaults on the
+    # class. Not the scope, which holds the session: a cycle for each request, that only the garbage collector ends.
+    keeper: Keeper
+    headers: Iterable[Header]
+    """Of the request."""
     found: Found | None = None
     """What the store has; the cookie is looked into on first use."""
     is_read: bool = False
@@ -97,11 +101,6 @@ class State:
     idle: Any = None
     """What other tasks wait for meanwhile."""
 
-    def __init__(self, keeper: Keeper, headers: Iterable[Header]) -> None:
-        # Not the scope, which holds the session: a cycle for each request, that only the garbage collector ends.
-        self.keeper = keeper
-        self.headers = headers
-
     def is_unchanged(self, session: Session) -> bool:
         """Whether it is certain, and quickly told, that there is nothing new to store."""
         base = self.base
@@ -126,8 +125,8 @@ class _Unread:
         return "<a session that is not read yet>"
 
 
-# Until it is read, a session holds this: json.dumps takes a dict for empty by its size, without asking it.
-_UNREAD: Any = {_Unread(): None}
+UNREAD: Any = {_Unread(): None}
+"""What a session holds until it is read: json.dumps takes a dict for empty by its size, without asking it."""
 
 # Not through `super()`, as reads are to be cheap.
 _clear: Callable[[Any], None] = dict.clear  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
@@ -141,11 +140,9 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
     dicts.
     """
 
+    # As with `State`, what makes one sets this, and gives UNREAD to begin with.
     __slots__ = ("_state",)
-
-    def __init__(self, state: State) -> None:
-        super().__init__(_UNREAD)
-        self._state = state
+    _state: State
 
     def _read(self) -> State:
         state = self._state

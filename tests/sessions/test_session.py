@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from middlewares.sessions.records import UNTIL_CLOSED, Envelope
-from middlewares.sessions.session import Base, Session, State
+from middlewares.sessions.session import UNREAD, Base, Session, State
 
 DATA = {"a": 1, "b": [2]}
 
@@ -52,8 +52,11 @@ class Kept:
 
 def session_of(data: dict[str, Any] | None = DATA) -> tuple[Session, Kept, State]:
     keeper = Kept(data)
-    state = State(keeper, [])
-    return Session(state), keeper, state
+    state = State()
+    state.keeper, state.headers = keeper, []
+    session = Session(UNREAD)
+    session._state = state
+    return session, keeper, state
 
 
 def updated(session: Session) -> dict[str, Any]:

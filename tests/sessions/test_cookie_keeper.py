@@ -1,0 +1,130 @@
+"""Cookies that come again: the session is the same each time, and each request has its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewares.sessions import Session, SessionMiddleware
+from middlewares.sessions.cookie_keeper import CookieKeeper
+from middlewares.testing import http_scope, run
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(PLAIN, lambda some: st.lists(some, max_size=2) | st.dictionaries(st.text(), some, max_size=2))
+
+
+class Asked:
+    """A layer in front of an application that does as it is told, for one visitor after another."""
+
+    def __init__(self, **keywords: Any) -> None:
+        self.do: Callable[[Session], Any] = dict
+        self.result: Any = None
+        self.layer = SessionMiddleware(self.app, **{"secret_key": "key", **keywords})
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.result = self.do(scope["session"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def __call__(self, cookie: bytes | None, do: Callable[[Session], Any] = dict) -> Any:
+        """What `do` returns for the session of a cookie."""
+        self.do = do
+        run(self.layer, http_scope(headers=[] if cookie is None else [(b"cookie", b"session=" + cookie)]))
+        return self.result
+
+    def begin(self, **values: Any) -> bytes:
+        """The cookie of a new session."""
+        self.do = lambda session: session.update(values)
+        start, _ = run(self.layer, http_scope())
+        [line] = [value for name, value in start["headers"] if name == b"set-cookie"]
+        return bytes(line).partition(b";")[0].removeprefix(b"session=")
+
+    @property
+    def keeper(self) -> CookieKeeper:
+        keeper = self.layer._cookie_keeper
+        assert keeper is not None
+        return keeper
+
+
+class Counted:
+    """JSON that counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.dumps = json.dumps
+
+    def loads(self, data: bytes) -> Any:
+        self.reads += 1
+        return json.loads(data)
+
+
+@given(st.dictionaries(st.text(), VALUES, min_size=1), st.booleans())
+def test_every_request_has_its_own(data, encrypted) -> None:
+    """Whatever a request does to its session, also within values, the next with that cookie begins as this one did."""
+    asked = Asked(encrypted=encrypted)
+    cookie = asked.begin(**data)
+
+    def spoil(session: Session) -> None:
+        for value in session.values():
+            if isinstance(value, list | dict):
+                value.clear()
+        session.clear()
+        session["other"] = 1
+
+    for _ in range(2):
+        assert repr(data) == repr(asked(cookie))
+        asked(cookie, spoil)
+    assert repr(data) == repr(asked(cookie))
+
+
+def test_verified_once() -> None:
+    """A cookie that comes again is not verified and decoded again, if nothing in its session can be changed."""
+    serializer = Counted()
+    asked = Asked(serializer=serializer)
+    flat, nested = asked.begin(a=1, b="x", c=None, d=1.5, e=True), asked.begin(a=[1])
+    for _ in range(3):
+        assert 1 == asked(flat, lambda session: session["a"])
+    assert 1 == serializer.reads
+    for _ in range(3):
+        assert [1] == asked(nested, lambda session: session["a"])
+    assert 4 == serializer.reads
+
+
+def test_known_and_over(monkeypatch) -> None:
+    """A cookie that was read a moment ago is no session once it is too old (contract: max_age)."""
+    now = 1_800_000_000.0
+    monkeypatch.setattr("middlewares.sessions.cookie_keeper.time.time", lambda: now)
+    asked = Asked(max_age=60)
+    cookie = asked.begin(a=1)
+    now += 59
+    assert {"a": 1} == asked(cookie)
+    now += 1
+    assert {} == asked(cookie)
+
+
+@pytest.mark.parametrize("place", [0, 10, -1])
+def test_known_and_altered(place) -> None:
+    """One byte changed, and a cookie that is known is no session, nor is the start or the end of one."""
+    asked = Asked()
+    cookie = bytearray(asked.begin(a=1))
+    assert {"a": 1} == asked(bytes(cookie))
+    cookie[place] ^= 1 if cookie[place] != ord("z") else 2
+    assert {} == asked(bytes(cookie))
+    assert {} == asked(bytes(cookie[:-1]))
+
+
+def test_few_are_known() -> None:
+    """What is kept has a bound in number and size, and whoever comes is read all the same."""
+    asked = Asked()
+    cookies = [asked.begin(n=n) for n in range(1030)]
+    for _ in range(2):
+        assert list(range(1030)) == [asked(cookie, lambda session: session["n"]) for cookie in cookies]
+    assert len(asked.keeper._known) <= 1024
+    large = asked.begin(text="x" * 2000)
+    assert {"text": "x" * 2000} == asked(large)
+    assert large not in asked.keeper._known

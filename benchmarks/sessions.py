@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from http.cookies import SimpleCookie
+from itertools import cycle
 from typing import Any
 
 import asgi_sessions
@@ -20,6 +21,9 @@ from .layers import Check, Goal, Layer, Scenario
 
 KEY = "0kVx3qfHk7cVtXb0yR1xw2mJ4ZsN8uQeYd6LgTaPoIc"
 DATA = {"user": 4711, "role": "editor", "csrf": "c5b1f0a29d8e4763", "count": 0}
+UNKNOWN = ", no visitor twice"
+"""Added to the name of a layer that is measured with the cookies of many visitors, where it knows those that came."""
+
 _LIFETIME = 14 * 24 * 60 * 60
 
 # ---- Applications. Without a layer they have a dict of their own, so that what is measured over them is the layer.
@@ -110,12 +114,35 @@ def _with_cookies(*cookies: bytes, request: dict[str, Any] = apps.SAME_ORIGIN) -
     return {**request, "headers": [*headers, *((b"cookie", cookie) for cookie in cookies)]}
 
 
-def begun(wrap: Callable[[Any], App], request: dict[str, Any]) -> dict[str, Any]:
+def begun(wrap: Callable[[Any], App], request: dict[str, Any], beginning: App = _beginning) -> dict[str, Any]:
     """The request with a session that the layers themselves have begun."""
-    cookie = _cookie(run(wrap(_beginning), _with_cookies(request=request)))
+    cookie = _cookie(run(wrap(beginning), _with_cookies(request=request)))
     if cookie is None:
         raise RuntimeError(f"{wrap!r} begins no session")
     return _with_cookies(cookie, request=request)
+
+
+class _Visitors(list[tuple[bytes, bytes]]):
+    """The headers of a request. Each copy, one for each request, has the cookie of another visitor."""
+
+    def __init__(self, requests: list[list[tuple[bytes, bytes]]]) -> None:
+        super().__init__(requests[0])
+        self._next = cycle(requests).__next__
+
+    def copy(self) -> list[tuple[bytes, bytes]]:
+        return self._next().copy()
+
+
+def visited(wrap: Callable[[Any], App], request: dict[str, Any]) -> dict[str, Any]:
+    """The request of so many visitors in turn that none is known any more when he comes again."""
+    numbers = iter(range(1100))
+
+    async def begin(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"].update(DATA, csrf=f"{next(numbers):016x}")
+        await apps.bare(scope, receive, send)
+
+    first, *others = [begun(wrap, request, begin) for _ in range(1100)]
+    return {**first, "headers": _Visitors([first["headers"], *(other["headers"] for other in others)])}
 
 
 @cache
@@ -165,12 +192,10 @@ def _scenario(title: str, app: App, check: Check, *, must: float | None = None, 
         ("starsessions, InMemoryStore", _starsessions_stored, None),
         ("our SessionMiddleware, MemoryStore", _ours_stored, None),
     ]
-    return Scenario(
-        title,
-        apps.SAME_ORIGIN,
-        [Layer(name, wrap, check, goal, _scope(wrap)) for name, wrap, goal in layers],
-        bare=app,
-    )
+    timed = [Layer(name, wrap, check, goal, _scope(wrap)) for name, wrap, goal in layers]
+    if app is reading:
+        timed.append(Layer(f"our SessionMiddleware{UNKNOWN}", ours, check, None, visited(ours, apps.SAME_ORIGIN)))
+    return Scenario(title, apps.SAME_ORIGIN, timed, bare=app)
 
 
 SCENARIOS = [

@@ -22,7 +22,7 @@ from .bodies import body
 from .compression import serving
 from .harness import App
 from .layers import ALLOWED, COOKIES, REQUEST_ID, Check, Goal, Layer, Scenario
-from .sessions import DATA, KEY, begun, reading, session_of
+from .sessions import DATA, KEY, UNKNOWN, begun, reading, session_of, visited
 from .timing import Client
 
 
@@ -150,6 +150,9 @@ def _scenario(
 
 def scenarios() -> list[Scenario]:
     """What a browser asks of a whole stack, with a session that is there."""
+    read = _scenario("100 bytes of JSON, the session is read", reading, apps.CROSS_ORIGIN, Goal(PEERS, 0.40, 0.30))
+    strangers = visited(our_five, apps.CROSS_ORIGIN)
+    read.layers.append(Layer(f"{OURS}{UNKNOWN}", our_five, _works(reading), Goal(PEERS), strangers))
     return [
         _scenario(
             "100 bytes of JSON, the session is not touched",
@@ -158,7 +161,7 @@ def scenarios() -> list[Scenario]:
             Goal(PEERS, 0.20, 0.15),
             Goal(PASSING, 4.0, 3.0),
         ),
-        _scenario("100 bytes of JSON, the session is read", reading, apps.CROSS_ORIGIN, Goal(PEERS, 0.40, 0.30)),
+        read,
         _scenario("1.5 KB of text, no Accept-Encoding", _text, _WITHOUT_CODINGS, Goal(PEERS, 0.20, 0.15)),
         _scenario("304 without a body", _not_modified, apps.CROSS_ORIGIN, Goal(PEERS), status=304),
         Scenario(

@@ -68,18 +68,23 @@ def single_callable(app: AnyASGIApp) -> ASGIApp:
     an application misleads, asgiref's hints decide: `app._asgi_single_callable = True` (ASGI 3) or
     `app._asgi_double_callable = True` (ASGI 2).
 
-    Of a layer of ours, its method, since a call of that takes less time than a call of the object. It is looked up
-    here, once, and only where the class has `asgi_order`: tools that trace applications replace their `__call__` later.
-
     Raises:
         TypeError: `app` cannot be called, or not in one of these ways (a WSGI application, an endpoint, ...).
     """
-    if _is_double_callable(app):
-        return _DoubleCallable(app)
-    call = getattr(type(app), "__call__", None)  # noqa: B004
-    if isinstance(call, FunctionType) and hasattr(type(app), "asgi_order"):
-        return MethodType(call, app)
-    return cast("ASGIApp", app)
+    return _DoubleCallable(app) if _is_double_callable(app) else cast("ASGIApp", app)
+
+
+def entry(app: AnyASGIApp) -> ASGIApp:
+    """What a layer calls for each request: `single_callable(app)`, or the method of a layer of ours.
+
+    A call of the method takes less time than a call of the object. It is looked up here, once, and only where the class
+    has `asgi_order`: tools that trace applications replace `__call__` of their classes later.
+    """
+    single = single_callable(app)
+    method = getattr(type(single), "__call__", None)  # noqa: B004
+    if isinstance(method, FunctionType) and hasattr(type(single), "asgi_order"):
+        return MethodType(method, single)
+    return single
 
 
 def _is_double_callable(app: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from middlewares.asgi import OrderRules, single_callable
+from middlewares.asgi import OrderRules, entry, single_callable
 from middlewares.testing import http_scope, record, run
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -162,10 +162,17 @@ class Layer:
 def test_method_of_a_layer():
     """Of a layer, its method is called: what is looked up once need not be for each request."""
     layer = Layer()
-    assert single_callable(layer) == layer.__call__
-    assert run(single_callable(layer), http_scope()) == [START, BODY]
+    assert single_callable(layer) is layer
+    assert entry(layer) == layer.__call__
+    assert run(entry(layer), http_scope()) == [START, BODY]
     layer.__dict__["__call__"] = None  # Python looks for it on the class, and so do we
-    assert run(single_callable(layer), http_scope()) == [START, BODY]
+    assert run(entry(layer), http_scope()) == [START, BODY]
+
+
+@pytest.mark.parametrize("app", SINGLE.values(), ids=SINGLE)
+def test_call_of_an_application(app):
+    """Of an application, the object is called, which tools may have changed by then."""
+    assert entry(app) is app
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from middlewares import (
+    CompressionMiddleware,
+    CORSMiddleware,
+    RequestIDMiddleware,
+    ServerErrorMiddleware,
+    TimingMiddleware,
+)
 from middlewares._index import ROOMS
 from middlewares.sessions import MemoryStore, SessionMiddleware
 from middlewares.testing import Lint, Recorder, http_scope, lifespan_scope, run, websocket_scope
+from middlewares.timing import add
 
 from .needs import NEEDS
 
@@ -353,3 +362,77 @@ def test_asgi_2_applications(room: Any) -> None:
     assert app.app is HelloWorld
     assert b"hello" == run(Lint(app), http_scope())[1]["body"]
     assert "websocket.close" == run(Lint(app), websocket_scope())[0]["type"]
+
+
+# ---- Layers right outside of one another
+
+
+def _apart(app: Any) -> Any:
+    """A layer that does nothing: what is outside of it does not see what is inside."""
+
+    async def passing(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return passing
+
+
+NAMES = st.sampled_from(
+    [b"x-request-id", b"X-Request-ID", b"server-timing", b"vary", b"VARY", b"access-control-allow-origin", b"x"]
+)
+PAIRS = st.lists(st.tuples(NAMES, st.sampled_from([b"", b"a", b"Origin", b"*", b"x, y"])), max_size=5)
+SHAPES: list[Any] = [
+    lambda pairs: [(*pair,) for pair in pairs],
+    tuple,
+    iter,
+    lambda pairs: [[*pair] for pair in pairs],
+    lambda pairs: [(bytearray(name), memoryview(value)) for name, value in pairs],
+]
+LAYERS = [
+    RequestIDMiddleware,
+    partial(RequestIDMiddleware, header_name="X-Other-ID"),
+    partial(RequestIDMiddleware, response_header=None),
+    TimingMiddleware,
+    partial(TimingMiddleware, exclude="/"),
+    partial(TimingMiddleware, timing_allow_origin="*"),
+    partial(CORSMiddleware, allow_origins=["https://a.example"], allow_credentials=True),
+    partial(CORSMiddleware, allow_origins="*", overrides={"/": None}),
+    partial(CompressionMiddleware, minimum_size=1),
+    ServerErrorMiddleware,
+]
+
+
+@given(PAIRS, st.sampled_from(SHAPES), st.lists(st.sampled_from(LAYERS), min_size=2, max_size=4), st.booleans())
+def test_neighbours_add_what_they_add_apart(pairs, shape, layers, spans) -> None:
+    """A layer right outside of one of ours may change its starts in place; what is sent is the same (house rule 5)."""
+    given_start = start(headers=None)
+    kept = {**given_start}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if spans:
+            add("db", 1.0)
+        given_start["headers"] = kept["headers"] = shape(pairs)
+        await send(given_start)
+        await send(body(b"hello"))
+
+    def asked(between: Any) -> list[Any]:
+        wrapped: Any = app
+        for layer in reversed(layers):
+            wrapped = layer(between(wrapped))
+        scope = http_scope(headers=[ORIGIN, (b"x-request-id", b"one"), (b"x-other-id", b"two")])
+        first, *others = run(wrapped, scope)
+        if first is not given_start:
+            assert all(type(pair) is tuple and type(pair[0]) is type(pair[1]) is bytes for pair in first["headers"])
+        sent = [(name, re.sub(rb"app;dur=[\d.]+", b"app", value)) for name, value in first["headers"]]
+        return [{**first, "headers": sent}, *others]
+
+    assert asked(_apart) == asked(lambda wrapped: wrapped)
+    assert kept == given_start
+    if shape is not iter:
+        assert [(bytes(name), bytes(value)) for name, value in kept["headers"]] == pairs
+
+
+@pytest.mark.parametrize("layer", [RequestIDMiddleware, TimingMiddleware, CORSMiddleware])
+def test_subclasses_own_no_starts(layer: Any) -> None:
+    """What a class of another does with messages is not known: its starts are copied like those of an application."""
+    assert layer(sending()).owns_starts
+    assert not type("Other", (layer,), {})(sending()).owns_starts

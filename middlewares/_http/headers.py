@@ -46,6 +46,15 @@ def _exact(headers: list[Any]) -> list[Header]:
     return [(bytes(memoryview(name)), bytes(memoryview(value))) for name, value in headers]
 
 
+def owns_starts(app: object) -> bool:
+    """Whether each start of an HTTP response that `app` sends is a fresh dict, with a fresh list of exact pairs.
+
+    A layer of ours that changes every start says so, by an attribute of this name, and the layer right outside of it
+    changes them in place: half of what a layer costs is to look whether it may.
+    """
+    return getattr(app, "owns_starts", False) is True
+
+
 def edit_start(
     send: Send, edit: Callable[[list[Header]], list[Header]], starts: frozenset[str] = RESPONSE_STARTS
 ) -> Send:

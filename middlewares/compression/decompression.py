@@ -9,7 +9,7 @@ from typing import ClassVar, cast
 from .._http.headers import request_values
 from .._http.problem import problem
 from .._http.scope import share_routing
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .decompression_policy import DecodedBody, DecompressionPolicy, Refusal, decoded_headers
 
 _logger = logging.getLogger("middlewares.compression")
@@ -50,7 +50,7 @@ class DecompressionMiddleware:
         from .threads import run_in_thread
 
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = DecompressionPolicy(max_size=max_size, encodings=encodings)
         self._run_in_thread = run_in_thread
 

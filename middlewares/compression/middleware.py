@@ -10,7 +10,7 @@ from .._http.headers import Header
 from .._http.options import checked_int
 from .._http.paths import Condition
 from .._http.scope import share_routing
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .content_types import CODED, EXCLUDED_CONTENT_TYPES
 from .policy import DECISIVE, USUAL, Asked, CompressionPolicy, Plan
 
@@ -90,7 +90,7 @@ class CompressionMiddleware:
         from .responses import CodedResponse  # imports anyio: not with the room, nor on the first request
 
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = CompressionPolicy(
             minimum_size=minimum_size,
             encodings=encodings,

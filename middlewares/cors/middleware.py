@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from .._http.headers import add_at_start, request_values
 from .._http.problem import problem
-from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, entry
 from .origins import same_host
 from .policy import TWO_ORIGINS, Answer, CORSPolicy, CORSRules, Preflight, origin_refused
 
@@ -83,7 +83,7 @@ class CORSMiddleware:
         overrides: Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._rules = CORSRules(
             overrides,
             allow_origins=allow_origins,
@@ -99,6 +99,7 @@ class CORSMiddleware:
         )
         # Without overrides, the path of a request is not looked at.
         self._policy = None if self._rules.overrides else self._rules.outer
+        self.owns_starts = type(self) is CORSMiddleware and self._policy is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application behind the policy of the request's path."""

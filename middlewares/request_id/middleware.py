@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from .._http.headers import Header, edit_start, pairs, request_values
+from .._http.headers import Header, edit_start, owns_starts, pairs, request_values
 from .._http.options import checked_bool
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .context import outbound_var, request_id_var
 from .generators import hex_id
 from .policy import FIRST_NAME, RequestIDPolicy, replaced
@@ -79,7 +79,7 @@ class RequestIDMiddleware:
         exception_note: bool = False,
     ) -> None:
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = RequestIDPolicy(
             header_name=header_name,
             response_header=response_header,
@@ -91,6 +91,8 @@ class RequestIDMiddleware:
         self._update_request_header = checked_bool("update_request_header", update_request_header)
         self._trace_context = checked_bool("trace_context", trace_context)
         self._exception_note = checked_bool("exception_note", exception_note)
+        self._in_place = owns_starts(app)
+        self.owns_starts = type(self) is RequestIDMiddleware and self._policy.response_name is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with an id for its request."""
@@ -148,9 +150,22 @@ class RequestIDMiddleware:
                 # It stands here, with defaults in place of a closure, since that is what keeps the layer cheap.
                 # No await of its own: hands the inner awaitable on.
                 def send_at_start(
-                    message: Message, send: Send = send, ready: Header = pair, length: int = policy.response_length
+                    message: Message,
+                    send: Send = send,
+                    ready: Header = pair,
+                    length: int = policy.response_length,
+                    in_place: bool = self._in_place,
                 ) -> Any:
                     if message["type"] == "http.response.start":
+                        if in_place:
+                            headers = message["headers"]
+                            for name, _ in headers:
+                                if len(name) == length and name.lower() == ready[0]:
+                                    message["headers"] = replaced(headers, ready)
+                                    break
+                            else:
+                                headers.append(ready)
+                            return send(message)
                         message = {**message}
                         headers = message.get("headers")
                         if headers.__class__ is list:

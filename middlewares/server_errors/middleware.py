@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 from .._http.problem import problem
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .policy import Handler, ServerErrorPolicy, handler_messages, traceback_text
 
 _logger = logging.getLogger("middlewares.server_errors")
@@ -38,7 +38,7 @@ class ServerErrorMiddleware:
 
     def __init__(self, app: AnyASGIApp, *, debug: bool = False, handler: Handler | None = None) -> None:
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = ServerErrorPolicy(debug=debug, handler=handler)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from .._http.headers import RESPONSE_STARTS
 from .._http.options import checked_bool
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .cookie_keeper import CookieKeeper, StarletteReader
 from .policy import SameSite, Seconds, SessionPolicy
 from .records import Codec, Serializer
@@ -93,7 +93,7 @@ class SessionMiddleware:
         starlette_cookies: bool = False,
     ) -> None:
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = policy = SessionPolicy(
             session_cookie=session_cookie,
             max_age=max_age,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from time import perf_counter, perf_counter_ns
 from typing import Any, ClassVar, Protocol, cast
 
-from .._http.headers import Header, pairs, request_values
+from .._http.headers import Header, owns_starts, pairs, request_values
 from .._http.lists import members
 from .._http.options import checked_bool, checked_callable
 from .._http.paths import Condition, matchers
-from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, single_callable
+from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .exchange import LAST, Exchange
 from .hooks import Hook, asked, checked_exporters, checked_hooks, logger, notify
 from .policy import TimingPolicy
@@ -91,7 +91,7 @@ class TimingMiddleware:
         websockets: bool = False,
     ) -> None:
         self.app = app
-        self._app = single_callable(app)
+        self._app = entry(app)
         self._policy = TimingPolicy(
             header=header, metric=metric, precision=precision, timing_allow_origin=timing_allow_origin
         )
@@ -114,6 +114,8 @@ class TimingMiddleware:
         self._plain = expose is True and not (
             header is None or trailers or traceparent or self._policy.allow_origin or self._records
         )
+        self._in_place = owns_starts(app)
+        self.owns_starts = type(self) is TimingMiddleware and self._plain and not self._asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and measure it."""
@@ -134,11 +136,16 @@ class TimingMiddleware:
             send: Send = send,
             collector: Collector = collector,
             started: int = started,
+            in_place: bool = self._in_place,
         ) -> Any:
             if message["type"] == "http.response.start":
                 field = policy.fields[(perf_counter_ns() - started + policy.half) // policy.unit]
                 spans = collector[0]
                 collector[0] = None  # what comes now is too late for the header
+                if in_place:
+                    headers = message["headers"]
+                    headers.append(policy.joined(field, spans, headers) if spans else field)
+                    return send(message)
                 message = {**message}
                 headers = message.get("headers")
                 if not spans and headers.__class__ is list:

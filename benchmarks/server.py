@@ -6,21 +6,25 @@ over eight connections (`... ask <port>`). Every stack is asked in short turns, 
 
 from __future__ import annotations
 
-import asyncio
 import json
+import socket
 import sys
 import time
 from typing import Any
+from urllib.request import urlopen
+
+from middlewares.testing import run
 
 from . import apps
 from .loop import process, started
 from .report import Table, judged
 from .sessions import begun, reading
-from .stack import ALL, CHEAPEST, OURS, PASSING, PEERS, STACKS
+from .stack import ALL, CHEAPEST, OURS, PASSING, PEERS, STACKS, our_five
 
 CONNECTIONS = 8
-TURNS = 8
-_NAMES = ["bare", PASSING, PEERS, CHEAPEST, OURS, ALL]
+TURNS = 24
+SAME = "bare, with the headers of our five"
+_NAMES = ["bare", SAME, PASSING, PEERS, CHEAPEST, OURS, ALL]
 _APPS = {"untouched": apps.bare, "read": reading}
 
 
@@ -72,7 +76,7 @@ def tables(*, seconds: float) -> list[Table]:
 def _head(kind: str, name: str) -> str:
     """The request, with a session that the layers have begun; theirs is made here, with the same key."""
     scope = apps.CROSS_ORIGIN
-    if name not in ("bare", PASSING):
+    if name in STACKS and name != PASSING:
         scope = begun(STACKS[name], scope)
     lines = [
         f"GET /{kind}/{_NAMES.index(name)} HTTP/1.1",
@@ -84,86 +88,70 @@ def _head(kind: str, name: str) -> str:
 # The client
 
 
-class _Asking(asyncio.Protocol):
-    """One connection: asks again as soon as an answer is there, until it is told to end."""
-
-    def __init__(self, head: bytes, end: float, ended: asyncio.Future[int]) -> None:
-        self._head, self._end, self._ended = head, end, ended
-        self._count, self._length, self._have = 0, 0, b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._transport.write(self._head)  # type: ignore[attr-defined]
-
-    def data_received(self, data: bytes) -> None:
-        self._have += data
-        if not self._length:
-            head, found, _ = self._have.partition(b"\r\n\r\n")
-            if not found:
-                return
-            self._length = len(head) + 4 + len(apps.BODY)
-        if len(self._have) < self._length:
-            return
-        # Every answer of a stack is as long as the first one, but for the digits of times: the body tells.
-        if not self._have.startswith(b"HTTP/1.1 200") or not self._have.endswith(apps.BODY):
-            self._ended.set_exception(RuntimeError(f"not the answer: {self._have!r}"))
-            self._transport.close()
-            return
-        self._have, self._length = b"", 0
-        self._count += 1
-        if time.perf_counter() < self._end:
-            self._transport.write(self._head)  # type: ignore[attr-defined]
-        else:
-            self._transport.close()
-            self._ended.set_result(self._count)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(RuntimeError("the connection ended"))
-
-
-async def _asked(port: int, head: bytes, seconds: float) -> dict[str, float]:
-    loop = asyncio.get_running_loop()
-    before = await _used(port)
+def _asked(port: int, head: bytes, seconds: float) -> dict[str, float]:
+    """Ask over all connections for so long. Never sleeps: to wake a sleeping client, over loopback, the server pays."""
+    before = _used(port)
     start = time.perf_counter()
-    counts = [loop.create_future() for _ in range(CONNECTIONS)]
-    for count in counts:
-        await loop.create_connection(lambda count=count: _Asking(head, start + seconds, count), "127.0.0.1", port)
-    total = sum(await asyncio.gather(*counts))
+    waiting = {socket.create_connection(("127.0.0.1", port)): b"" for _ in range(CONNECTIONS)}
+    for connection in waiting:
+        connection.setblocking(False)
+        connection.send(head)
+    total = 0
+    while waiting:
+        for connection, have in list(waiting.items()):
+            try:
+                data = connection.recv(65_536)
+            except BlockingIOError:
+                continue
+            answer = have + data
+            if data and not answer.endswith(apps.BODY):
+                waiting[connection] = answer
+                continue
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"not the answer: {answer!r}")
+            total += 1
+            waiting[connection] = b""
+            if time.perf_counter() < start + seconds:
+                connection.send(head)
+            else:
+                connection.close()
+                del waiting[connection]
     took = time.perf_counter() - start
-    return {"rate": total / took, "cpu": (await _used(port) - before) / total / 1000}
+    return {"rate": total / took, "cpu": (_used(port) - before) / total / 1000}
 
 
-async def _used(port: int) -> int:
+def _used(port: int) -> int:
     """The CPU time that the server has used, in ns."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /cpu HTTP/1.0\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    return int(answer.rpartition(b"\r\n\r\n")[2])
+    with urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
+        return int(answer.read())
 
 
 def ask_as_told(port: int) -> None:
     """For each line of standard input (what to send, and how long): ask, and print what was seen."""
-    import uvloop
-
     for line in sys.stdin:
         told = json.loads(line)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            print(json.dumps(runner.run(_asked(port, told["head"].encode(), told["seconds"]))), flush=True)
+        print(json.dumps(_asked(port, told["head"].encode(), told["seconds"])), flush=True)
 
 
 # The server
+
+
+_HEADERS = run(our_five(apps.bare), apps.CROSS_ORIGIN)[0]["headers"]
+
+
+async def answering(_scope: Any, _receive: Any, send: Any) -> None:
+    """The answer of our five from an application alone: what more headers cost the server."""
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": apps.BODY, "more_body": False})
 
 
 class Served:
     """`/<untouched or read>/<index>` through each stack, `/cpu` for the CPU time of the process."""
 
     def __init__(self) -> None:
+        stacks = {**STACKS, SAME: lambda _: answering, "bare": lambda app: app}
         self._stacks = {
-            f"/{kind}/{index}": STACKS[name](app) if name in STACKS else app
-            for kind, app in _APPS.items()
-            for index, name in enumerate(_NAMES)
+            f"/{kind}/{index}": stacks[name](app) for kind, app in _APPS.items() for index, name in enumerate(_NAMES)
         }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

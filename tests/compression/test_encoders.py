@@ -142,6 +142,13 @@ def test_threads(name):
     assert [] == wrong
 
 
+@pytest.mark.parametrize(("quality", "taken"), [(3, 3), (4, 3), (5, 5)])
+def test_brotli_events(quality, taken) -> None:
+    """Event streams of the default quality, 4, take the small tables of 3; what was asked for otherwise is taken."""
+    stream = brotli.Compressor(quality=taken, lgwin=16)
+    assert stream.process(TEXT) + stream.flush() == Brotli(quality).stream(events=True).flush(TEXT)
+
+
 def test_zlib_ng_is_taken():
     """Gzip goes through zlib-ng where it is installed (the extra `fast`)."""
     zlib_ng = require("zlib_ng.zlib_ng", "the extra fast")

@@ -75,10 +75,10 @@ def single_callable(app: AnyASGIApp) -> ASGIApp:
 
 
 def entry(app: AnyASGIApp) -> ASGIApp:
-    """What a layer calls for each request: `single_callable(app)`, or the method of a layer of ours.
+    """What a layer calls for each request: `single_callable(app)`, or its method where the class has `asgi_order`.
 
-    A call of the method takes less time than a call of the object. It is looked up here, once, and only where the class
-    has `asgi_order`: tools that trace applications replace `__call__` of their classes later.
+    A call of the method takes less time than a call of the object. It is looked up here, once: what replaces `__call__`
+    of such a class has to do so before. Tools that trace applications do it later, so of those the object is called.
     """
     single = single_callable(app)
     method = getattr(type(single), "__call__", None)  # noqa: B004

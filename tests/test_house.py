@@ -19,6 +19,7 @@ from middlewares import (
     ServerErrorMiddleware,
     TimingMiddleware,
 )
+from middlewares._http.headers import owns_starts
 from middlewares._index import ROOMS
 from middlewares.sessions import MemoryStore, SessionMiddleware
 from middlewares.testing import Lint, Recorder, http_scope, lifespan_scope, run, websocket_scope
@@ -395,14 +396,28 @@ LAYERS = [
     partial(TimingMiddleware, exclude="/"),
     partial(TimingMiddleware, timing_allow_origin="*"),
     partial(CORSMiddleware, allow_origins=["https://a.example"], allow_credentials=True),
+    partial(CORSMiddleware, allow_origins="*", allow_methods="*"),
+    partial(CORSMiddleware, allow_origins=["https://b.example"], allow_credentials=True, expose_headers="*"),
+    partial(CORSMiddleware, allow_origin_func=lambda _origin, _scope: True),
     partial(CORSMiddleware, allow_origins="*", overrides={"/": None}),
     partial(CompressionMiddleware, minimum_size=1),
     ServerErrorMiddleware,
 ]
 
 
-@given(PAIRS, st.sampled_from(SHAPES), st.lists(st.sampled_from(LAYERS), min_size=2, max_size=4), st.booleans())
-def test_neighbours_add_what_they_add_apart(pairs, shape, layers, spans) -> None:
+ASKED = st.builds(
+    lambda method, origin, asks: http_scope(
+        method, headers=[*origin, *asks, (b"x-request-id", b"one"), (b"x-other-id", b"two")]
+    ),
+    st.sampled_from(["GET", "OPTIONS"]),
+    st.sampled_from([[ORIGIN], [], [(b"origin", b"https://b.example")], [ORIGIN, ORIGIN]]),
+    st.sampled_from([[], [(b"access-control-request-method", b"PUT")], [(b"access-control-request-method", b"GET")]]),
+)
+
+
+@settings(max_examples=300)
+@given(PAIRS, st.sampled_from(SHAPES), st.lists(st.sampled_from(LAYERS), min_size=2, max_size=4), st.booleans(), ASKED)
+def test_neighbours_add_what_they_add_apart(pairs, shape, layers, spans, asked) -> None:
     """A layer right outside of one of ours may change its starts in place; what is sent is the same (house rule 5)."""
     given_start = start(headers=None)
     kept = {**given_start}
@@ -414,25 +429,49 @@ def test_neighbours_add_what_they_add_apart(pairs, shape, layers, spans) -> None
         await send(given_start)
         await send(body(b"hello"))
 
-    def asked(between: Any) -> list[Any]:
+    def answers(between: Any) -> list[Any]:
+        """Of two requests, one after the other, but for the times."""
         wrapped: Any = app
         for layer in reversed(layers):
             wrapped = layer(between(wrapped))
-        scope = http_scope(headers=[ORIGIN, (b"x-request-id", b"one"), (b"x-other-id", b"two")])
-        first, *others = run(wrapped, scope)
-        if first is not given_start:
-            assert all(type(pair) is tuple and type(pair[0]) is type(pair[1]) is bytes for pair in first["headers"])
-        sent = [(name, re.sub(rb"app;dur=[\d.]+", b"app", value)) for name, value in first["headers"]]
-        return [{**first, "headers": sent}, *others]
+        found: list[Any] = []
+        for _ in range(2):
+            first, *others = run(wrapped, {**asked})
+            if first is not given_start:
+                assert all(type(pair) is tuple and type(pair[0]) is type(pair[1]) is bytes for pair in first["headers"])
+            sent = [(name, re.sub(rb"app;dur=[\d.]+", b"app", value)) for name, value in first["headers"]]
+            found += [{**first, "headers": sent}, *others]
+        return found
 
-    assert asked(_apart) == asked(lambda wrapped: wrapped)
+    assert answers(_apart) == answers(lambda wrapped: wrapped)
     assert kept == given_start
-    if shape is not iter:
+    if shape is not iter and kept["headers"] is not None:
         assert [(bytes(name), bytes(value)) for name, value in kept["headers"]] == pairs
 
 
+class Delegating:
+    """A layer of another, which sends a start that it keeps, and has all attributes of what it wraps."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(body())
+
+
+START = start(headers=())
+
+
 @pytest.mark.parametrize("layer", [RequestIDMiddleware, TimingMiddleware, CORSMiddleware])
-def test_subclasses_own_no_starts(layer: Any) -> None:
-    """What a class of another does with messages is not known: its starts are copied like those of an application."""
-    assert layer(sending()).owns_starts
-    assert not type("Other", (layer,), {})(sending()).owns_starts
+def test_others_own_no_starts(layer: Any) -> None:
+    """What a subclass, or a layer with its attributes, does with messages is not known: its starts are copied."""
+    assert owns_starts(layer(sending()))
+    assert not owns_starts(type("Other", (layer,), {})(sending()))
+    outer = RequestIDMiddleware(TimingMiddleware(Delegating(layer(sending()))))
+    for _ in range(2):
+        assert 2 == len(run(outer, http_scope())[0]["headers"])
+    assert () == START["headers"]

@@ -46,13 +46,14 @@ def _exact(headers: list[Any]) -> list[Header]:
     return [(bytes(memoryview(name)), bytes(memoryview(value))) for name, value in headers]
 
 
-def owns_starts(app: object) -> bool:
+def owns_starts(app: Any) -> bool:
     """Whether each start of an HTTP response that `app` sends is a fresh dict, with a fresh list of exact pairs.
 
     A layer of ours that changes every start says so, by an attribute of this name, and the layer right outside of it
-    changes them in place: half of what a layer costs is to look whether it may.
+    changes them in place: half of what a layer costs is to look whether it may. Asked is the very class: neither a
+    subclass nor an object that hands attributes on is believed.
     """
-    return getattr(app, "owns_starts", False) is True
+    return "owns_starts" in type(app).__dict__ and app.owns_starts is True
 
 
 def edit_start(

@@ -57,6 +57,7 @@ class CORSMiddleware:
     Source: https://fetch.spec.whatwg.org/#http-cors-protocol, RFC 6455 10.2.
     """
 
+    owns_starts = False
     asgi_order: ClassVar[OrderRules] = {
         "kinds": ("cors",),
         "outside": {
@@ -99,7 +100,7 @@ class CORSMiddleware:
         )
         # Without overrides, the path of a request is not looked at.
         self._policy = None if self._rules.overrides else self._rules.outer
-        self.owns_starts = type(self) is CORSMiddleware and self._policy is not None
+        self.owns_starts = self._policy is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application behind the policy of the request's path."""

@@ -56,6 +56,7 @@ class RequestIDMiddleware:
     Source: RFC 9110 5 (names and values), RFC 9562 (UUIDs), https://www.w3.org/TR/trace-context-2/.
     """
 
+    owns_starts = False
     asgi_order: ClassVar[OrderRules] = {
         "kinds": ("request-id",),
         "outside": {
@@ -92,7 +93,7 @@ class RequestIDMiddleware:
         self._trace_context = checked_bool("trace_context", trace_context)
         self._exception_note = checked_bool("exception_note", exception_note)
         self._in_place = owns_starts(app)
-        self.owns_starts = type(self) is RequestIDMiddleware and self._policy.response_name is not None
+        self.owns_starts = self._policy.response_name is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with an id for its request."""

@@ -38,8 +38,8 @@ What it does:
 4. `session.regenerate()` keeps the data under a new id, `session.invalidate()` ends the session, `session.max_age =
    2_592_000` is "remember me" for this one alone. A session that is left empty is ended, its cookie removed.
 5. Cookies are signed with HMAC-SHA256, bound to their name, and tried one by one if there are several of that name: one
-   that somebody planted, that is damaged or expired, is passed over. What the latest 1024 cookies hold is remembered
-   in the process, if it is small and flat, so that the requests of one page verify and decode it once.
+   that somebody planted, that is damaged or expired, is passed over. What up to 1024 cookies held is remembered in
+   the process, where it is small and flat JSON, so that the requests of one page verify and decode it once.
 6. With a store, the cookie holds a random id of 256 bits, and the store knows its hash alone. Ids are never taken from
    the client. Requests that overlap merge their changes key by key, and none of them brings a session back that
    another one has ended.

@@ -68,22 +68,22 @@ class CookieKeeper:
         return None
 
     def _found(self, value: bytes, now: float) -> Found | None:
-        found = self._known.get(value) or self._verified(value)
-        return found if found is not None and self._policy.is_alive(found[0].envelope, now) else None
-
-    def _verified(self, value: bytes) -> Found | None:
+        known = self._known.get(value)
+        if known is not None:
+            return known if self._policy.is_alive(known[0].envelope, now) else None
         # Verified first, decoded after.
         payload = self._tokens.loads(value)
         record = None if payload is None else unpack(payload)
-        if record is None:
+        if record is None or not self._policy.is_alive(record[0], now):
             return None
         envelope, stored = record
         data = self._codec.loads(stored)
         if data is None:
             return None
         found = (Base(None, envelope, stored), data)
-        # Nobody changes the dict itself, and nobody can change what is in it.
-        if len(value) <= _LONGEST_KNOWN and snapshot(data) is data:
+        # Nobody changes the dict itself, and nobody can change what is in it. A serializer of the user's is asked each
+        # time: it may decide something, or make much of few bytes.
+        if len(value) <= _LONGEST_KNOWN and self._codec.is_json and snapshot(data) is data:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[value] = found

@@ -95,9 +95,10 @@ class Serializer(Protocol):
 class Codec:
     """The data of a session as bytes, by a serializer; None is JSON."""
 
-    __slots__ = ("_dumps", "_loads")
+    __slots__ = ("_dumps", "_loads", "is_json")
 
     def __init__(self, serializer: Serializer | None) -> None:
+        self.is_json = serializer is None
         if serializer is None:
             serializer = _JSON()
         for name in ("dumps", "loads"):

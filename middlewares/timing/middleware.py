@@ -70,6 +70,7 @@ class TimingMiddleware:
     Source: https://www.w3.org/TR/server-timing/, RFC 9110 6.5 (trailers).
     """
 
+    owns_starts = False
     asgi_order: ClassVar[OrderRules] = {"kinds": ("log",)}
 
     def __init__(
@@ -115,7 +116,7 @@ class TimingMiddleware:
             header is None or trailers or traceparent or self._policy.allow_origin or self._records
         )
         self._in_place = owns_starts(app)
-        self.owns_starts = type(self) is TimingMiddleware and self._plain and not self._asks
+        self.owns_starts = self._plain and not self._asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and measure it."""

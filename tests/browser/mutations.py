@@ -45,7 +45,7 @@ CORS, COMPRESSION, SESSIONS, TIMING = (
 MUTATIONS = [
     Mutation(
         *("request_id", "the header is empty", "request_id/middleware.py"),
-        *("ready = [(policy.response_name, sent_id)]", 'ready = [(policy.response_name, b"")]'),
+        *("pair = (policy.response_name, sent_id)", 'pair = (policy.response_name, b"")'),
         f"{CORS} -k allowed_origin",
     ),
     Mutation(

@@ -144,7 +144,7 @@ def test_threads(name):
 
 @pytest.mark.parametrize(("quality", "taken"), [(3, 3), (4, 3), (5, 5)])
 def test_brotli_events(quality, taken) -> None:
-    """Event streams of the default quality, 4, take the small tables of 3; what was asked for otherwise is taken."""
+    """Event streams of quality 4, the default, take the small tables of 3; every other quality is taken as it is."""
     stream = brotli.Compressor(quality=taken, lgwin=16)
     assert stream.process(TEXT) + stream.flush() == Brotli(quality).stream(events=True).flush(TEXT)
 

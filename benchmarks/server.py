@@ -76,10 +76,8 @@ def tables(*, seconds: float) -> list[Table]:
 
 
 def _head(kind: str, name: str) -> str:
-    """The request, with a session that the layers have begun; theirs is made here, with the same key."""
-    scope = apps.CROSS_ORIGIN
-    if name != PASSING:
-        scope = begun(STACKS.get(name, our_five), scope)
+    """The request, with a session that the layers have begun; made here, with the same key, and ours where none has."""
+    scope = begun(our_five if name in ("bare", SAME, PASSING) else STACKS[name], apps.CROSS_ORIGIN)
     lines = [
         f"GET /{kind}/{_NAMES.index(name)} HTTP/1.1",
         *(f"{k.decode()}: {v.decode()}" for k, v in scope["headers"]),

@@ -13,19 +13,18 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U
 
 # One call of the system costs as much as a third of this middleware, so it is made for 64 ids at once. Each id is taken
 # out once, by one thread (`list.pop` is atomic), and a forked child begins with none of its parent's.
-drawn: list[str] = []
-"""Hex ids that are ready; whoever takes them by `pop` himself calls `hex_id` where that raises IndexError."""
+_drawn: list[str] = []
 if hasattr(os, "register_at_fork"):  # pragma: no branch: Windows has it not, and cannot fork
-    os.register_at_fork(after_in_child=drawn.clear)
+    os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def hex_id() -> str:
     """128 random bits as 32 hexadecimal digits."""
     try:
-        return drawn.pop()
+        return _drawn.pop()
     except IndexError:
         first, *others = os.urandom(64 * 16).hex("-", 16).split("-")
-        drawn.extend(others)
+        _drawn.extend(others)
         return first
 
 

@@ -10,7 +10,6 @@ from .._http.headers import Header, edit_start, owns_starts, pairs, request_valu
 from .._http.options import checked_bool
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .context import outbound_var, request_id_var
-from .generators import hex_id
 from .policy import FIRST_NAME, RequestIDPolicy, replaced
 from .trace import Trace, continued_trace, new_trace
 
@@ -117,10 +116,7 @@ class RequestIDMiddleware:
         if outer is not None:
             request_id, trace = outer
         elif not found or not trusted or (request_id := policy.adopted(found)) is None:
-            try:
-                request_id = policy.new()
-            except IndexError:
-                request_id = hex_id()
+            request_id = policy.new()
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}

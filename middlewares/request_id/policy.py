@@ -12,7 +12,7 @@ from .._http.lists import is_token
 from .._http.options import checked_callable
 from ..asgi import Scope
 from .context import DEFAULT_NAME
-from .generators import GENERATORS, drawn, hex_id
+from .generators import GENERATORS, hex_id
 from .trust import trusted_networks
 
 _logger = logging.getLogger("middlewares.request_id")
@@ -75,9 +75,9 @@ class RequestIDPolicy:
         self._transformer = _checked_transformer(transformer)
         self._validator = _checked_validator(validator)
         self.new: Callable[[], str] = self._new
-        """A new id; IndexError if `hex_id` has to be called."""
+        """A new id."""
         if isinstance(generator, str) and transformer is None:
-            self.new = drawn.pop if generator == "hex" else GENERATORS[generator]  # safe as they are
+            self.new = GENERATORS[generator]  # safe as it is
         self.is_renamed = self.name != DEFAULT_NAME
         self.trusts: Callable[[Scope], bool] | None = None
         """Whether what the peer of a request says is believed. None: always."""

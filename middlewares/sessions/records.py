@@ -93,7 +93,7 @@ class Serializer(Protocol):
 
 
 class Codec:
-    """The data of a session as bytes, by a serializer; None is JSON."""
+    """The data of a session as bytes, by a serializer; None is JSON, our own (`is_json`)."""
 
     __slots__ = ("_dumps", "_loads", "is_json")
 

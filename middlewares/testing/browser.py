@@ -6,7 +6,7 @@ from typing import Literal, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from .._http.headers import pairs
-from ..asgi import AnyASGIApp, Scope, entry
+from ..asgi import AnyASGIApp, Scope, single_callable
 from .caches import HTTPCache, PreflightCache, Response
 from .fetch import FetchResult, Headers, Outgoing, Request, absolute_url, fetch, normalized_method, request_headers
 from .recorder import Recorder, http_scope
@@ -46,7 +46,7 @@ class Browser:
     ) -> None:
         self.app = app
         self.now = 0.0
-        self._app = entry(app)
+        self._app = single_callable(app)
         self._base = base.rstrip("/")
         self._cookie = cookie.encode("latin-1")
         self._max_age_cap = max_age_cap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..asgi import AnyASGIApp, Message, Receive, Scope, Send, entry
+from ..asgi import AnyASGIApp, Message, Receive, Scope, Send, single_callable
 from .protocol import machine
 
 
@@ -22,7 +22,7 @@ class Lint:
 
     def __init__(self, app: AnyASGIApp) -> None:
         self.app = app
-        self._app = entry(app)
+        self._app = single_callable(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and check what goes in and out."""

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewares.request_id import RequestIDMiddleware, current_request_id, outbound_headers, request_id_var
-from middlewares.request_id.generators import drawn
 from middlewares.testing import Recorder, http_scope, record, run, websocket_scope
 
 NAME = b"x-request-id"
@@ -70,14 +69,6 @@ def test_new_id(backend) -> None:
     assert HEX(request_id)
     assert {**START, "headers": [TEXT, (NAME, request_id.encode())]} == start
     assert body is BODY
-
-
-def test_new_ids_without_end() -> None:
-    """Also when none of those that were drawn at once is left."""
-    drawn.clear()
-    ids = [header(run(RequestIDMiddleware(hello), http_scope())[0])[0] for _ in range(70)]
-    assert 70 == len(set(ids))
-    assert all(map(HEX, ids))
 
 
 @both_backends

@@ -13,7 +13,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from middlewares._http.headers import pairs
-from middlewares.request_id.generators import drawn, hex_id
 from middlewares.request_id.policy import FIRST_NAME, RequestIDPolicy, replaced
 from middlewares.testing import http_scope
 
@@ -182,8 +181,6 @@ def test_validator_that_raises(caplog) -> None:
 )
 def test_generator(generator, expected) -> None:
     """A generator is a name, or a callable whose result goes through `str`."""
-    drawn.clear()
-    hex_id()  # so that others are ready
     assert re.fullmatch(expected, policy(generator=generator).new())
 
 

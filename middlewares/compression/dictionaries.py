@@ -202,11 +202,18 @@ def _checked_dictionaries(dictionaries: Iterable[bytes | str | PathLike[str]]) -
     for given in dictionaries:
         if not isinstance(cast("Any", given), bytes | str | PathLike):
             raise TypeError(f"dictionaries must hold contents, as bytes, or paths (got {given!r})")
-        data = given if isinstance(given, bytes) else Path(given).read_bytes()
+        data = given if isinstance(given, bytes) else _read(given)
         if len(data) < _SMALLEST:
             raise ValueError(f"dictionaries must hold contents of at least {_SMALLEST} bytes (got {data!r})")
         found.append(data)
     return found
+
+
+def _read(path: str | PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise OSError(error.errno, f"dictionaries: {error.strerror}", error.filename) from error
 
 
 def _checked_uses(uses: Mapping[Any, str]) -> list[tuple[Callable[[Scope], bool], Header]]:

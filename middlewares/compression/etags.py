@@ -43,10 +43,14 @@ def repeated(tag: bytes, field: bytes, suffix: bytes, *, weak: bool = False) -> 
     Of several it is the one with `suffix`, which a 200 would most likely have now, then the plain one. It is the first,
     too, where If-Modified-Since alone was asked (RFC 9110 15.4.5).
     """
+    now, plain = suffixed(tag, suffix, weak=weak), kept_apart(tag)
+    if not field:
+        return now if suffix else plain
+    if field == plain or (suffix and field == now):  # most clients hold one
+        return field
     sent: list[bytes] = _TAGS.findall(field)
     opaque = tag.removeprefix(b"W/")
     ours = [mine for mine in sent if (back := translated(mine)) != mine and back.removeprefix(b"W/") == opaque]
-    now, plain = suffixed(tag, suffix, weak=weak), kept_apart(tag)
-    if now in ours or not field:
+    if now in ours:
         return now if suffix else plain
     return plain if plain in sent or not ours else ours[0]

@@ -152,6 +152,7 @@ class CompressionMiddleware:
                     # In one pass, without another call, since this runs for every response. Most are plain, and of
                     # the headers that matter they have no other than Vary, of a layer inside.
                     vary: Header | None = None
+                    rare: dict[bytes, bytes] | None = None
                     for pair in headers:
                         if pair.__class__ is not tuple:
                             break
@@ -163,12 +164,20 @@ class CompressionMiddleware:
                         elif name == b"content-length":
                             length = value
                         elif name.lower() in DECISIVE:
-                            if name != b"vary" or vary is not None:
+                            if name == b"vary" and vary is None:
+                                vary = pair
+                            elif name not in DECISIVE or name == b"vary":
                                 break
-                            vary = pair
+                            elif rare is None:
+                                rare = {name: value}
+                            elif name in rare:
+                                break
+                            else:
+                                rare[name] = value
                     else:
                         if (
-                            length in asked.plain_lengths
+                            rare is None
+                            and length in asked.plain_lengths
                             and policy.kinds.get(content_type) is CODED
                             and message["status"] == 200
                         ):
@@ -179,8 +188,11 @@ class CompressionMiddleware:
                                 message["headers"] = fresh = headers.copy()
                                 fresh[headers.index(vary)] = (b"vary", policy.varied[vary[1]])
                             return send(message)
-                        rare = USUAL if vary is None else {b"vary": vary[1]}
-                        outcome = policy.decided(message, message, headers, content_type, length, rare, scope, asked)
+                        if vary is not None:
+                            rare = {b"vary": vary[1]} if rare is None else {**rare, b"vary": vary[1]}
+                        outcome = policy.decided(
+                            message, message, headers, content_type, length, rare or USUAL, scope, asked
+                        )
                 if outcome is None:
                     outcome = policy.start(message, scope, asked)
                 if outcome.__class__ is not Plan:

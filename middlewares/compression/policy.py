@@ -243,14 +243,15 @@ class CompressionPolicy:
         response, so that its tag must not match (RFC 9110 13.1.5).
         """
         tags: list[bytes] = []
-        fresh: list[Header] = []
-        for name, value in scope["headers"]:
+        fresh: list[Header] | None = None
+        for index, (name, value) in enumerate(scope["headers"]):
             if name in (b"if-none-match", b"if-match"):
-                fresh.append((name, translated(value, weak=self._weak)))
                 if name == b"if-none-match":
                     tags.append(value)
-            else:
-                fresh.append((name, value))
+                field = translated(value, weak=self._weak)
+                if field != value:
+                    fresh = fresh or [*scope["headers"]]
+                    fresh[index] = (name, field)
         dictionary = None
         if self._shelf is not None and asked.takes_dictionary:
             named = request_values(scope, b"available-dictionary")
@@ -260,7 +261,7 @@ class CompressionPolicy:
             dictionary,
             b", ".join(tags),
         )
-        return asked, None if fresh == [*scope["headers"]] else fresh
+        return asked, fresh
 
     # ---- the response
 
@@ -306,10 +307,12 @@ class CompressionPolicy:
             tagged = _tagged(headers, kept_apart) if b"etag" in rare else headers
             return given if tagged is headers else {**message, "headers": tagged}
         headers = headers.copy()
-        if b"vary" in rare:
-            add_vary(headers, *self.varied.names)
-        else:
+        if b"vary" not in rare:
             headers += self.vary
+        elif (line := (b"vary", rare[b"vary"])) in headers:
+            headers[headers.index(line)] = (b"vary", self.varied[line[1]])
+        else:
+            add_vary(headers, *self.varied.names)
         length = _number(declared) if declared else None
         if (
             asked.codec is None
@@ -403,8 +406,12 @@ def _directives(rare: Mapping[bytes, bytes]) -> set[bytes]:
 
 def _tagged(headers: list[Header], edit: Callable[[bytes], bytes]) -> list[Header]:
     """The headers with another ETag; the same list if it has none, or stays as it is."""
-    fresh = [(name, edit(value)) if name.lower() == b"etag" else (name, value) for name, value in headers]
-    return headers if fresh == headers else fresh
+    fresh = headers
+    for index, (name, value) in enumerate(headers):
+        if name.lower() == b"etag" and (tag := edit(value)) != value:
+            fresh = headers.copy() if fresh is headers else fresh
+            fresh[index] = (name, tag)
+    return fresh
 
 
 def _checked_gzip_level(gzip_level: int, compresslevel: int | None) -> int:

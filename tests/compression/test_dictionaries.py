@@ -207,7 +207,7 @@ def test_paths(tmp_path):
     given_by_path = shelf(str(path), path)
     path.unlink()
     assert NEW == decode(given_by_path.find(named(OLD)).whole(NEW), OLD)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"dictionaries: No such file .*old\.js"):
         shelf(path)
 
 

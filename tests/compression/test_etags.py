@@ -91,6 +91,9 @@ def test_any_bytes(field):
         pytest.param(b'"v1"', b'W/"v1-gzip"', b'W/"v1-gzip"', id="weakened on the way"),
         pytest.param(b'W/"v1"', b'W/"v1-gzip"', b'W/"v1-gzip"', id="weak"),
         pytest.param(b'"v1-gzip"', b'"v1-gzip-identity"', b'"v1-gzip-identity"', id="kept apart"),
+        pytest.param(b'"v1-gzip"', b'"v1-gzip"', b'"v1-gzip-identity"', id="not ours, as a client may have it"),
+        pytest.param(b'"v1"', b'"v1-br","v1-gzip"', b'"v1-gzip"', id="of several, the one of now"),
+        pytest.param(b"v1", b"v1-gzip", b"v1-gzip", id="without quotes"),
         pytest.param(b'"v1"', b"", b'"v1-gzip"', id="asked by date alone"),
     ],
 )
@@ -102,3 +105,10 @@ def test_repeated(tag, field, expected):
 def test_repeated_where_plain_content_is_preferred():
     """Asked by date alone, a client that would get plain content gets the plain tag."""
     assert repeated(b'"v1"', b"", b"") == b'"v1"'
+
+
+@given(st.from_regex(rb'(W/)?"v[12](-gzip|-br)?(-identity)?"', fullmatch=True), st.sampled_from([b"", b"-gzip"]))
+def test_repeated_one(field, suffix):
+    """A client that holds one tag gets the answer that it gets beside a tag of no meaning."""
+    for tag in (b'"v1"', b'W/"v1"', b'"v1-gzip"', b'"v1-br-identity"'):
+        assert repeated(tag, field, suffix) == repeated(tag, field + b', "z"', suffix)

@@ -17,7 +17,7 @@ from typing import ClassVar
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from middlewares.compression import CompressionMiddleware, dictionaries, encoders, threads
@@ -69,6 +69,44 @@ def linted(app, **keywords):
 
 def joined(messages):
     return b"".join(message["body"] for message in messages if message["type"] == "http.response.body")
+
+
+# ---- starts that are told in one pass
+
+FIELDS = st.tuples(
+    st.sampled_from(
+        [
+            *(b"content-type", b"Content-Type", b"content-length", b"vary", b"Vary", b"etag", b"ETag", b"x-a"),
+            *(b"cache-control", b"content-encoding", b"accept-ranges", b"content-range"),
+        ]
+    ),
+    st.sampled_from([b"application/json", b"Cookie", b"Accept-Encoding", b"no-transform", b'"v1"', b'"v1-gzip"', b"4"]),
+)
+SMALL = [JSON, (b"content-length", b"4")]
+TAG = (b"etag", b'"v1"')
+
+
+@given(
+    headers=st.lists(FIELDS, max_size=6),
+    status=st.sampled_from([200, 204, 206, 304, 404]),
+    accept=st.sampled_from(["gzip", "identity", "gzip, identity;q=0"]),
+    known=st.lists(st.sampled_from([b'"v1"', b'"v1-gzip"', b'"v1-br", "v1"']), max_size=1),
+)
+@example([*SMALL, (b"vary", b"Cookie")], 200, "gzip", [])
+@example([*SMALL, (b"vary", b"Cookie"), TAG], 200, "gzip", [])
+@example([*SMALL, (b"vary", b"Cookie"), (b"vary", b"Origin"), TAG], 200, "gzip", [])
+@example([*SMALL, TAG, TAG], 200, "gzip", [])
+@example([*SMALL, (b"ETag", b'"v1"')], 200, "gzip", [])
+@example([(b"Vary", b"Cookie"), TAG], 304, "gzip", [b'"v1-gzip"'])
+def test_one_pass(headers, status, accept, known):
+    """What is told of a list in one pass is what the policy says of the same headers in a tuple, which it reads."""
+    scope = accepting(accept, "GET", *[(b"if-none-match", tag) for tag in known])
+    answers = [
+        run(CompressionMiddleware(sending({**start(status=status), "headers": kind(headers)}, body(b"body"))), scope)
+        for kind in (list, tuple)
+    ]
+    one, other = ([{**message, "headers": [*message.get("headers", [])]} for message in sent] for sent in answers)
+    assert one == other
 
 
 # ---- whole bodies

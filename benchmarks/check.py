@@ -30,7 +30,7 @@ from .compression import serving
 from .harness import App, receive, send
 from .layers import COOKIES
 from .sessions import begun, ours, reading, writing
-from .stack import our_all, our_five
+from .stack import WITH_TAG, not_modified, our_all, our_five
 
 BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.02
@@ -71,6 +71,7 @@ def cases() -> dict[str, Case]:
         "server errors": Case(ServerErrorMiddleware(apps.bare), get, apps.bare),
         "compression, small body": Case(CompressionMiddleware(apps.bare), get, apps.bare),
         "compression, zstd": Case(CompressionMiddleware(document), get, document),
+        "compression, 304": Case(CompressionMiddleware(not_modified), WITH_TAG, not_modified),
         "decompression, no body": Case(DecompressionMiddleware(apps.bare), get, apps.bare),
         "session, not touched": Case(ours(apps.bare), session, apps.bare),
         "session, read": Case(ours(reading), session, reading),

@@ -16,18 +16,22 @@ from urllib.request import ProxyHandler, build_opener
 from middlewares.testing import run
 
 from . import apps
+from .by_hand import five_by_hand
 from .loop import process, started
 from .report import Table, judged
 from .sessions import begun, reading
-from .stack import ALL, CHEAPEST, OURS, PASSING, PEERS, STACKS, our_five
+from .stack import ALL, BEST, CHEAPEST, OURS, PASSING, PEERS, STACKS, our_five
 
 _opener = build_opener(ProxyHandler({}))  # whatever the environment says
 
 CONNECTIONS = 8
 TURNS = 24
 SAME = "bare, with the headers of our five"
-_NAMES = ["bare", SAME, PASSING, PEERS, CHEAPEST, OURS, ALL]
 _APPS = {"untouched": apps.bare, "read": reading}
+_NAMES = {
+    "untouched": ["bare", SAME, PASSING, BEST, PEERS, CHEAPEST, OURS, ALL],
+    "read": ["bare", SAME, PASSING, PEERS, CHEAPEST, OURS, ALL],
+}
 
 
 def tables(*, seconds: float) -> list[Table]:
@@ -45,7 +49,7 @@ def tables(*, seconds: float) -> list[Table]:
         assert asking.stdout is not None
         for _ in range(TURNS):  # no stack all at once: what is busy for a while does not spoil one alone
             for kind in _APPS:
-                for name in _NAMES:
+                for name in _NAMES[kind]:
                     asking.stdin.write(json.dumps({"head": _head(kind, name), "seconds": seconds / TURNS}) + "\n")
                     asking.stdin.flush()
                     line = asking.stdout.readline()
@@ -58,7 +62,7 @@ def tables(*, seconds: float) -> list[Table]:
     rows: list[list[Any]] = []
     for kind in _APPS:
         bare = best[kind, "bare"]
-        for name in _NAMES:
+        for name in _NAMES[kind]:
             seen = best[kind, name]
             ratio = seen["rate"] / bare["rate"]
             row = [f"{name}, session {kind}", round(seen["rate"]), round(ratio, 3), round(seen["cpu"], 1)]
@@ -77,9 +81,9 @@ def tables(*, seconds: float) -> list[Table]:
 
 def _head(kind: str, name: str) -> str:
     """The request, with a session that the layers have begun; made here, with the same key, and ours where none has."""
-    scope = begun(our_five if name in ("bare", SAME, PASSING) else STACKS[name], apps.CROSS_ORIGIN)
+    scope = begun(our_five if name in ("bare", SAME, PASSING, BEST) else STACKS[name], apps.CROSS_ORIGIN)
     lines = [
-        f"GET /{kind}/{_NAMES.index(name)} HTTP/1.1",
+        f"GET /{kind}/{_NAMES[kind].index(name)} HTTP/1.1",
         *(f"{k.decode()}: {v.decode()}" for k, v in scope["headers"]),
     ]
     return "\r\n".join([*lines, "", ""])
@@ -151,9 +155,11 @@ class Served:
     """`/<untouched or read>/<index>` through each stack, `/cpu` for the CPU time of the process."""
 
     def __init__(self) -> None:
-        stacks = {**STACKS, SAME: _answering, "bare": lambda app: app}
+        stacks = {**STACKS, SAME: _answering, BEST: five_by_hand, "bare": lambda app: app}
         self._stacks = {
-            f"/{kind}/{index}": stacks[name](app) for kind, app in _APPS.items() for index, name in enumerate(_NAMES)
+            f"/{kind}/{index}": stacks[name](app)
+            for kind, app in _APPS.items()
+            for index, name in enumerate(_NAMES[kind])
         }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -1,13 +1,12 @@
-"""The best case: the header work of the five rooms by hand, for the requests of the benchmarks alone, and nothing else.
+"""The header work of the five rooms, by hand, for one request of the benchmarks alone: what is left if nothing else is.
 
-No value is checked, neither of the client nor of the application; no Vary is merged, no preflight answered, nothing is
-coded, and no session can be read. No library can be as fast: what is between is what those checks cost.
+Five layers, as short as the answer allows. They check no value, merge no Vary, answer no preflight, take no id from a
+second layer, code nothing, and have no session that can be read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any
@@ -22,7 +21,7 @@ _CORS = [
     (b"access-control-allow-credentials", b"true"),
     (b"access-control-expose-headers", b"x-request-id"),
 ]
-_VARY = (b"vary", b"Accept-Encoding, Origin")
+_VARY = [(b"vary", b"Accept-Encoding, Origin")]
 
 
 def five_by_hand(app: Any) -> App:
@@ -35,35 +34,35 @@ def _request_ids(app: App) -> App:
         request_id = _value(scope, b"x-request-id") or os.urandom(16).hex().encode()
         _request_id.set(request_id)
         scope["state"]["request_id"] = request_id
-        await app(scope, receive, _adding(send, lambda: [(b"x-request-id", request_id)]))
+        await app(scope, receive, _adding(send, [(b"x-request-id", request_id)]))
 
     return layer
 
 
 def _timing(app: App) -> App:
     async def layer(scope: Any, receive: Any, send: Any) -> None:
-        started = perf_counter_ns()
+        def timed(message: Any, send: Any = send, started: int = perf_counter_ns()) -> Any:
+            if message["type"] == "http.response.start":
+                message = {**message}
+                field = (b"server-timing", b"app;dur=%.1f" % ((perf_counter_ns() - started) / 1e6))
+                message["headers"] = [*message["headers"], field]
+            return send(message)
 
-        def field() -> list[tuple[bytes, bytes]]:
-            return [(b"server-timing", b"app;dur=%.1f" % ((perf_counter_ns() - started) / 1e6))]
-
-        await app(scope, receive, _adding(send, field))
+        await app(scope, receive, timed)
 
     return layer
 
 
 def _cors(app: App) -> App:
     async def layer(scope: Any, receive: Any, send: Any) -> None:
-        granted = _value(scope, b"origin") == apps.ORIGIN
-        await app(scope, receive, _adding(send, lambda: _CORS) if granted else send)
+        await app(scope, receive, _adding(send, _CORS) if _value(scope, b"origin") == apps.ORIGIN else send)
 
     return layer
 
 
 def _compression(app: App) -> App:
     async def layer(scope: Any, receive: Any, send: Any) -> None:
-        _value(scope, b"accept-encoding")
-        await app(scope, receive, _adding(send, lambda: [_VARY]))
+        await app(scope, receive, _adding(send, _VARY))
 
     return layer
 
@@ -71,11 +70,7 @@ def _compression(app: App) -> App:
 def _sessions(app: App) -> App:
     async def layer(scope: Any, receive: Any, send: Any) -> None:
         scope["session"] = {}
-
-        def passed(message: Any) -> Any:
-            return send(message)
-
-        await app(scope, receive, passed)
+        await app(scope, receive, send)
 
     return layer
 
@@ -87,10 +82,11 @@ def _value(scope: Any, name: bytes) -> bytes | None:
     return None
 
 
-def _adding(send: Any, fields: Callable[[], list[tuple[bytes, bytes]]]) -> Any:
-    def added(message: Any) -> Any:
+def _adding(send: Any, fields: list[tuple[bytes, bytes]]) -> Any:
+    def added(message: Any, send: Any = send, fields: list[tuple[bytes, bytes]] = fields) -> Any:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *fields()]}
+            message = {**message}
+            message["headers"] = message["headers"] + fields
         return send(message)
 
     return added

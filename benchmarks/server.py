@@ -20,7 +20,7 @@ from .by_hand import five_by_hand
 from .loop import process, started
 from .report import Table, judged
 from .sessions import begun, reading
-from .stack import ALL, BEST, CHEAPEST, OURS, PASSING, PEERS, STACKS, our_five
+from .stack import ALL, BY_HAND, CHEAPEST, OURS, PASSING, PEERS, STACKS, our_five
 
 _opener = build_opener(ProxyHandler({}))  # whatever the environment says
 
@@ -29,7 +29,7 @@ TURNS = 24
 SAME = "bare, with the headers of our five"
 _APPS = {"untouched": apps.bare, "read": reading}
 _NAMES = {
-    "untouched": ["bare", SAME, PASSING, BEST, PEERS, CHEAPEST, OURS, ALL],
+    "untouched": ["bare", SAME, PASSING, BY_HAND, PEERS, CHEAPEST, OURS, ALL],
     "read": ["bare", SAME, PASSING, PEERS, CHEAPEST, OURS, ALL],
 }
 
@@ -81,7 +81,7 @@ def tables(*, seconds: float) -> list[Table]:
 
 def _head(kind: str, name: str) -> str:
     """The request, with a session that the layers have begun; made here, with the same key, and ours where none has."""
-    scope = begun(our_five if name in ("bare", SAME, PASSING, BEST) else STACKS[name], apps.CROSS_ORIGIN)
+    scope = begun(our_five if name in ("bare", SAME, PASSING, BY_HAND) else STACKS[name], apps.CROSS_ORIGIN)
     lines = [
         f"GET /{kind}/{_NAMES[kind].index(name)} HTTP/1.1",
         *(f"{k.decode()}: {v.decode()}" for k, v in scope["headers"]),
@@ -155,7 +155,7 @@ class Served:
     """`/<untouched or read>/<index>` through each stack, `/cpu` for the CPU time of the process."""
 
     def __init__(self) -> None:
-        stacks = {**STACKS, SAME: _answering, BEST: five_by_hand, "bare": lambda app: app}
+        stacks = {**STACKS, SAME: _answering, BY_HAND: five_by_hand, "bare": lambda app: app}
         self._stacks = {
             f"/{kind}/{index}": stacks[name](app)
             for kind, app in _APPS.items()

@@ -71,7 +71,7 @@ five_passing = partial(apps.pass_through, layers=5)
 PEERS, CHEAPEST, OURS, ALL, PASSING = (
     *("five peers", "five cheapest peers", "our five", "all our seven", "5 pass-through layers"),
 )
-BEST = "five by hand, headers alone"
+BY_HAND = "five by hand, headers alone"
 STACKS: dict[str, Callable[[Any], App]] = {
     PASSING: five_passing,
     PEERS: five_peers,
@@ -158,9 +158,9 @@ def scenarios() -> list[Scenario]:
         "100 bytes of JSON, the session is not touched",
         apps.bare,
         apps.CROSS_ORIGIN,
-        *(Goal(PEERS, 0.20, 0.15), Goal(PASSING, 4.0, 3.0), Goal(BEST)),
+        *(Goal(PEERS, 0.20, 0.15), Goal(PASSING, 4.0, 3.0), Goal(BY_HAND)),
     )
-    untouched.layers.insert(1, Layer(BEST, five_by_hand, answers(REQUEST_ID, ALLOWED)))
+    untouched.layers.insert(1, Layer(BY_HAND, five_by_hand, answers(REQUEST_ID, ALLOWED)))
     read = _scenario("100 bytes of JSON, the session is read", reading, apps.CROSS_ORIGIN, Goal(PEERS, 0.40, 0.30))
     strangers = visited(our_five, apps.CROSS_ORIGIN)
     read.layers.append(Layer(f"{OURS}{UNKNOWN}", our_five, _works(reading), Goal(PEERS), strangers))

@@ -209,11 +209,12 @@ def _checked_dictionaries(dictionaries: Iterable[bytes | str | PathLike[str]]) -
     return found
 
 
-def _read(path: str | PathLike[str]) -> bytes:
+def _read(given: str | PathLike[str]) -> bytes:
+    path = Path(given)
     try:
-        return Path(path).read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise OSError(error.errno, f"dictionaries: {error.strerror}", error.filename) from error
+        raise OSError(error.errno, f"dictionaries: {error.strerror}", str(path)) from error
 
 
 def _checked_uses(uses: Mapping[Any, str]) -> list[tuple[Callable[[Scope], bool], Header]]:

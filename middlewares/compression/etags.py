@@ -52,5 +52,5 @@ def repeated(tag: bytes, field: bytes, suffix: bytes, *, weak: bool = False) -> 
     opaque = tag.removeprefix(b"W/")
     ours = [mine for mine in sent if (back := translated(mine)) != mine and back.removeprefix(b"W/") == opaque]
     if now in ours:
-        return now if suffix else plain
+        return now
     return plain if plain in sent or not ours else ours[0]

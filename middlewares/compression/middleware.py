@@ -167,7 +167,7 @@ class CompressionMiddleware:
                             if name == b"vary" and vary is None:
                                 vary = pair
                             elif name not in DECISIVE or name == b"vary":
-                                break
+                                break  # with capitals, or a second line: the policy reads and joins them
                             elif rare is None:
                                 rare = {name: value}
                             elif name in rare:
@@ -189,7 +189,8 @@ class CompressionMiddleware:
                                 fresh[headers.index(vary)] = (b"vary", policy.varied[vary[1]])
                             return send(message)
                         if vary is not None:
-                            rare = {b"vary": vary[1]} if rare is None else {**rare, b"vary": vary[1]}
+                            rare = rare or {}
+                            rare[b"vary"] = vary[1]
                         outcome = policy.decided(
                             message, message, headers, content_type, length, rare or USUAL, scope, asked
                         )

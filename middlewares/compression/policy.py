@@ -302,14 +302,15 @@ class CompressionPolicy:
         kind = self.kinds.get(content_type) or self._kind(content_type)
         status = message["status"]
         if kind is ALONE or (
-            (status != 200 or rare or self._predicate is not None) and self._is_left_alone(message, scope, rare)
+            (status != 200 or rare or self._predicate is not None)
+            and self._is_left_alone(message, headers, rare, scope)
         ):
             tagged = _tagged(headers, kept_apart) if b"etag" in rare else headers
             return given if tagged is headers else {**message, "headers": tagged}
         headers = headers.copy()
         if b"vary" not in rare:
             headers += self.vary
-        elif (line := (b"vary", rare[b"vary"])) in headers:
+        elif (line := (b"vary", rare[b"vary"])) in headers:  # the one line: what comes of it is known
             headers[headers.index(line)] = (b"vary", self.varied[line[1]])
         else:
             add_vary(headers, *self.varied.names)
@@ -332,7 +333,9 @@ class CompressionPolicy:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan
 
-    def _is_left_alone(self, message: Message, scope: Scope, rare: Mapping[bytes, bytes]) -> bool:
+    def _is_left_alone(
+        self, message: Message, headers: list[Header], rare: Mapping[bytes, bytes], scope: Scope
+    ) -> bool:
         """Whether a response of a type to code is plain for every client, and has no Vary of ours."""
         if message["status"] in _NO_CONTENT or message["status"] < 200:
             return True
@@ -341,7 +344,8 @@ class CompressionPolicy:
             return True
         if b"no-transform" in _directives(rare):  # RFC 9111 5.2.2.6
             return True
-        return self._predicate is not None and not self._predicate(scope, message)
+        # A copy, as it is the user's: what it writes goes nowhere.
+        return self._predicate is not None and not self._predicate(scope, {**message, "headers": headers.copy()})
 
     def _held_tag(self, asked: Asked) -> Callable[[bytes], bytes]:
         codec = asked.dictionary or asked.codec

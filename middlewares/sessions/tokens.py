@@ -131,7 +131,7 @@ class SignedTokens:
                 try:
                     return _unbase64(value)
                 except ValueError:  # signed by another program
-                    break
+                    return None
         return None
 
 

@@ -93,7 +93,7 @@ def test_any_bytes(field):
         pytest.param(b'"v1-gzip"', b'"v1-gzip-identity"', b'"v1-gzip-identity"', id="kept apart"),
         pytest.param(b'"v1-gzip"', b'"v1-gzip"', b'"v1-gzip-identity"', id="not ours, as a client may have it"),
         pytest.param(b'"v1"', b'"v1-br","v1-gzip"', b'"v1-gzip"', id="of several, the one of now"),
-        pytest.param(b"v1", b"v1-gzip", b"v1-gzip", id="without quotes"),
+        pytest.param(b"v1", b"v1-gzip", b"v1-gzip", id="alone and without quotes"),
         pytest.param(b'"v1"', b"", b'"v1-gzip"', id="asked by date alone"),
     ],
 )

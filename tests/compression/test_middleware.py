@@ -564,6 +564,21 @@ def test_predicate():
         assert [start(JSON), body(TEXT)] == run(app, http_scope(path="/plain"))
 
 
+@pytest.mark.parametrize("headers", [[JSON], [JSON, TAG], [JSON, (b"ETag", b'"v1"')]])
+def test_predicate_that_writes(headers):
+    """What it writes into the headers that it is shown goes nowhere: not out, and not into the application's list."""
+
+    def predicate(scope, start):
+        start["headers"].append((b"x-a", b"1"))
+        return False
+
+    shared = start(*headers)
+    assert [start(*headers), body(TEXT)] == run(
+        CompressionMiddleware(sending(shared, body(TEXT)), predicate=predicate), accepting()
+    )
+    assert shared == start(*headers)
+
+
 def test_shared_messages():
     """A constant start and body are the same after two requests, also where they are coded (falcon; starlette)."""
     constant, whole = start(JSON, length(TEXT)), body(TEXT)

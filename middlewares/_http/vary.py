@@ -14,10 +14,7 @@ _MOST_LINES = 256
 
 def add_vary(headers: list[Header], *names: bytes) -> None:
     """Add field names to Vary, in place: into the last Vary line if there is one, none twice, none beside `*`."""
-    lines: list[int] = []  # no comprehension: before Python 3.12 that is a call of its own
-    for index, (name, _) in enumerate(headers):
-        if len(name) == 4 and name.lower() == b"vary":
-            lines.append(index)
+    lines = _lines(headers)
     if not lines:
         headers.append((b"vary", b", ".join(names)))
         return
@@ -36,11 +33,29 @@ class Varied(dict[bytes, bytes]):
         super().__init__()
         self.names = names
 
+    def add_to(self, headers: list[Header]) -> None:
+        """Do what `add_vary` does, of one line by what is known of it."""
+        lines = _lines(headers)
+        if len(lines) == 1:
+            name, value = headers[lines[0]]
+            headers[lines[0]] = (name, self[value])
+        else:
+            add_vary(headers, *self.names)
+
     def __missing__(self, value: bytes) -> bytes:
         if len(self) >= _MOST_LINES:
             self.clear()
         self[value] = line = _joined(value, self.names)
         return line
+
+
+def _lines(headers: list[Header]) -> list[int]:
+    """Where Vary stands."""
+    lines: list[int] = []  # no comprehension: before Python 3.12 that is a call of its own
+    for index, (name, _) in enumerate(headers):
+        if len(name) == 4 and name.lower() == b"vary":
+            lines.append(index)
+    return lines
 
 
 def _joined(value: bytes, names: tuple[bytes, ...], *earlier: bytes) -> bytes:

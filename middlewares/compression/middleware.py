@@ -43,7 +43,7 @@ class CompressionMiddleware:
         exclude_paths: Where to code nothing: path prefixes on segment borders, compiled patterns (searched in the
             path), or callables of the scope; one, or a list. Default: nowhere.
         predicate: `(scope, start_message) -> bool`, asked last, once for each response that would be coded by all
-            else; False leaves it alone. What it raises goes up. None: not asked.
+            else; False leaves it alone. The start is a copy. What it raises goes up. None: not asked.
         random_padding: The most bytes, up to 65 536, that each coded body grows by at random: against BREACH, where
             secrets stand in one body with what a client has sent. The tags of such bodies are weak. Default: 0.
         dictionaries: Compression dictionaries (RFC 9842), as bytes or paths of files that are read here: clients that
@@ -166,12 +166,12 @@ class CompressionMiddleware:
                         elif name.lower() in DECISIVE:
                             if name == b"vary" and vary is None:
                                 vary = pair
-                            elif name not in DECISIVE or name == b"vary":
-                                break  # with capitals, or a second line: the policy reads and joins them
+                            elif name not in DECISIVE:
+                                break  # it has capitals: the policy reads it
                             elif rare is None:
                                 rare = {name: value}
                             elif name in rare:
-                                break
+                                break  # a second line: the policy joins them
                             else:
                                 rare[name] = value
                     else:

@@ -10,7 +10,7 @@ from .._http.headers import Header, pairs, request_values
 from .._http.lists import members
 from .._http.options import checked_callable, checked_int
 from .._http.paths import Condition, matchers
-from .._http.vary import Varied, add_vary
+from .._http.vary import Varied
 from ..asgi import Message, Scope
 from .content_types import ALONE, EVENTS, checked_types, kind_of
 from .encoders import Brotli, Codec, Gzip, Zstd
@@ -308,12 +308,10 @@ class CompressionPolicy:
             tagged = _tagged(headers, kept_apart) if b"etag" in rare else headers
             return given if tagged is headers else {**message, "headers": tagged}
         headers = headers.copy()
-        if b"vary" not in rare:
-            headers += self.vary
-        elif (line := (b"vary", rare[b"vary"])) in headers:  # the one line: what comes of it is known
-            headers[headers.index(line)] = (b"vary", self.varied[line[1]])
+        if b"vary" in rare:
+            self.varied.add_to(headers)
         else:
-            add_vary(headers, *self.varied.names)
+            headers += self.vary
         length = _number(declared) if declared else None
         if (
             asked.codec is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from middlewares._http.vary import Varied, add_vary
@@ -66,6 +66,23 @@ def test_varied_is_add_vary(value: bytes, names: tuple) -> None:
     add_vary(headers, *names)
     varied = Varied(*names)
     assert [(b"vary", varied[value])] == [(b"vary", varied[value])] == headers
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"vary", b"Vary", b"x"]), st.binary(max_size=20)), max_size=4),
+    st.sampled_from([(b"Origin",), (b"Accept-Encoding", b"Available-Dictionary")]),
+)
+@example([(b"Vary", b"Cookie")], (b"Origin",))
+@example([(b"vary", b"Cookie"), (b"vary", b"b")], (b"Origin",))
+def test_varied_adds_as_add_vary(headers: list, names: tuple) -> None:
+    """Of no line, one and several, in any case: what `add_vary` makes of them, the first time and again."""
+    expected = [*headers]
+    add_vary(expected, *names)
+    varied = Varied(*names)
+    for _ in range(2):
+        added = [*headers]
+        varied.add_to(added)
+        assert expected == added
 
 
 def test_varied_keeps_little() -> None:

@@ -105,6 +105,7 @@ def test_repeated(tag, field, expected):
 def test_repeated_where_plain_content_is_preferred():
     """Asked by date alone, a client that would get plain content gets the plain tag."""
     assert repeated(b'"v1"', b"", b"") == b'"v1"'
+    assert repeated(b'"v1-gzip"', b"", b"") == b'"v1-gzip-identity"'
 
 
 @given(st.from_regex(rb'(W/)?"v[12](-gzip|-br)?(-identity)?"', fullmatch=True), st.sampled_from([b"", b"-gzip"]))

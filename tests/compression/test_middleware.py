@@ -96,6 +96,7 @@ TAG = (b"etag", b'"v1"')
 @example([*SMALL, (b"vary", b"Cookie"), TAG], 200, "gzip", [])
 @example([*SMALL, (b"vary", b"Cookie"), (b"vary", b"Origin"), TAG], 200, "gzip", [])
 @example([*SMALL, TAG, TAG], 200, "gzip", [])
+@example([*SMALL, (b"cache-control", b"max-age=5"), (b"cache-control", b"no-transform")], 200, "gzip", [])
 @example([*SMALL, (b"ETag", b'"v1"')], 200, "gzip", [])
 @example([(b"Vary", b"Cookie"), TAG], 304, "gzip", [b'"v1-gzip"'])
 def test_one_pass(headers, status, accept, known):

@@ -101,7 +101,8 @@ def test_timing(demo):
         "timing", r"took (\d+), (\d+), (\d+) ms, of them (\d+), (\d+), (\d+) ms for “SELECT name FROM teas”"
     )
     app, db = [int(text) for text in told.groups()[:3]], [int(text) for text in told.groups()[3:]]
-    assert all(whole >= part >= 12 for whole, part in zip(app, db, strict=True))
+    # timers of uvloop may be up to 1 ms early (uvloop #739)
+    assert all(whole >= part >= 12 - 1 for whole, part in zip(app, db, strict=True))
     rows = demo.page.locator("#timing .waterfall li", has_text="/demo/menu")
     demo.expect(rows).to_have_count(3)
     for row in rows.all():

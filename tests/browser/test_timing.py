@@ -23,7 +23,7 @@ def test_entries_of_the_demo(page):
     ]  # fmt: skip
     durations = [duration for _, duration, _ in entries]
     assert durations == [float(shown) for shown in re.findall(r"dur=([0-9.]+)", sent)]
-    assert durations[0] > durations[1] >= 12
+    assert durations[0] > durations[1] >= 12 - 1  # timers of uvloop may be up to 1 ms early (uvloop #739)
     assert durations[2] >= 3
 
 

@@ -80,8 +80,9 @@ def test_prometheus_scrape_of_the_demo_under_load(demo):
 
     assert each("count") == expected
     assert each("bucket") == expected
-    assert each("sum")["GET", "/stream", 200] / TIMES >= 0.8  # it sleeps for 0.2 s between its pieces, and after them
-    assert each("sum")["GET", "/menu", 200] / TIMES >= 0.015
+    # 0.2 s of sleep between five pieces, and 12 ms and 3 ms; timers of uvloop may be up to 1 ms early (uvloop #739)
+    assert each("sum")["GET", "/stream", 200] / TIMES >= 0.8 - 0.004
+    assert each("sum")["GET", "/menu", 200] / TIMES >= 0.015 - 0.001
     assert [sample.value for sample in samples if sample.name == "http_server_active_requests"] == [0]
 
 
@@ -103,7 +104,7 @@ def test_header_of_the_demo(demo):
     value = httpx.get(f"{demo.url}/menu", timeout=30, trust_env=False).headers["server-timing"]
     found = re.fullmatch(r'app;dur=(\S+), db;dur=(\S+);desc="SELECT name FROM teas", template;dur=(\S+)', value)
     app, db, template = map(float, found.groups())
-    assert db >= 12
+    assert db >= 12 - 1  # timers of uvloop may be up to 1 ms early (uvloop #739)
     assert template >= 3
     assert app >= db + template - 0.2  # rounded
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 
 import pytest
 
@@ -61,10 +60,10 @@ async def test_in_time():
 @pytest.mark.parametrize("error", [None, OSError("no farewell")], ids=["cancelled", "fails"])
 async def test_farewell_is_not_waited_for(soon, caplog, error):
     """What takes too long is cancelled and left alone (asyncpg issue 1356); its end is nobody's business."""
-    driver, start = Driver(error), time.monotonic()
+    driver = Driver(error)
     with pytest.raises(TimeoutError, match=r"^Driver had no answer for 0\.05 seconds$"):
         await within_time(driver, driver.hang)
-    assert time.monotonic() - start < 0.3
+    assert not driver.ended.is_set()
     await driver.ended.wait()
     await asyncio.sleep(0)
     await asyncio.sleep(0)

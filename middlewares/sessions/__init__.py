@@ -31,7 +31,8 @@ What it does:
    nothing and leaves no trace in the response.
 2. Changes are stored, and the cookie is set, as the response begins, also in the handshake of a WebSocket. What has
    changed is told by comparing contents: `session["cart"]["tea"] = 2` counts, and so no `modified` flag is needed.
-   Without a change no cookie is set. An exception that leaves the application before the response begins stores
+   Without a change no cookie is set, but for `session.modified = True` or `session.mark_modified()`, which begin
+   `max_age` anew. An exception that leaves the application before the response begins stores
    nothing; an answer of 500 that the application gives itself does.
 3. A response that depends on the session has `Vary: Cookie`, and one that sets the cookie is kept from shared caches:
    `Cache-Control: private`, unless the application says something as safe itself.
@@ -120,8 +121,8 @@ What to set in production, and why:
 
 Caveats:
 
-- Serializers that look into a dict without asking it, as msgspec does, fail for a session that is not read yet: give
-  them `dict(session)`. `json` needs nothing.
+- What looks into a dict without asking it, as msgspec and pydantic do, fails for a session that is not read yet, or
+  finds nothing in it: give it `dict(session)`. `json` needs nothing, and Starlette's `request.session` reads it.
 - A signed cookie holds the whole session: two requests that overlap do not merge, the later answer wins. It can hold
   about 3000 bytes of JSON; there is no splitting into several.
 - After the response has begun, a write to a session in the cookie raises `RuntimeError`; with a store, it is stored by
@@ -131,8 +132,9 @@ Caveats:
 - `rolling` and `idle_timeout` write on every request that reads the session, and set the cookie anew.
 - With `max_age=None` the cookie ends with the session of the browser, but browsers that restore their tabs keep it; the
   record in a store lasts 14 days.
-- The store is asked once for every request that brings a cookie of this name and form, before the application runs. If
-  it is down, such requests fail before they are answered; `on_store_error="ignore"` gives them an empty session.
+- The store is asked before the application runs, about each cookie of this name and form that a request brings, until
+  one has a session; with a `secret_key`, only about ids that were signed with it. If it is down, such requests fail
+  before they are answered; `on_store_error="ignore"` gives them an empty session.
 - Data in a store is not encrypted. Close the store as the application ends: `await store.aclose()`.
 - daphne takes no headers with the acceptance of a WebSocket: begin sessions over HTTP there.
 - Two of these for one request need a `session_cookie` and a `scope_key` each.

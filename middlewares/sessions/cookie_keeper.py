@@ -39,7 +39,12 @@ class StarletteReader:
         if not 0 <= issued < 2**32 or not self._policy.is_alive(envelope, now):
             return None
         data = self._json.loads(text)
-        return None if data is None else (Base(None, envelope, self._codec.dumps(data)), data)
+        if data is None:
+            return None
+        try:
+            return Base(None, envelope, self._codec.dumps(data)), data
+        except Exception:  # noqa: BLE001 - a serializer of yours need not take all that is JSON
+            return None
 
 
 class CookieKeeper:
@@ -112,6 +117,7 @@ class CookieKeeper:
             base is None
             or state.ended is not None
             or state.regenerated
+            or state.marked
             or state.max_age != base.envelope.max_age
             or delta(self._codec, base.data, data) is not None
         )
@@ -137,8 +143,6 @@ class CookieKeeper:
         Raises:
             TypeError, ValueError: the session holds what cannot be stored, or too much.
         """
-        if not state.is_read and not self._policy.renews:
-            return None
         if not self._policy.renews and state.is_unchanged(session):
             return None
         if not session:

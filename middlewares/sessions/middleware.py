@@ -162,10 +162,14 @@ class SessionMiddleware:
                 if scope.get(self._scope_key) is not session:
                     self._adopt(scope, session)
                 state.closed = True
-                if state.accessed:
+                if state.is_read and not state.refused:
                     if cookies is None:
                         return self._send_stored(message, session, state, send)
-                    cookie = cookies.cookie(session, state, time.time())
+                    try:
+                        cookie = cookies.cookie(session, state, time.time())
+                    except Exception:
+                        _reopen(state)
+                        raise
                     message = {**message}
                     message["headers"] = self._policy.add_headers(message.get("headers"), cookie)
             return send(message)
@@ -175,19 +179,31 @@ class SessionMiddleware:
             _tell_unsaved(session, state, scope)
 
     async def _send_stored(self, message: Message, session: Session, state: State, send: Send) -> None:
-        await cast("StoreKeeper", self._store_keeper).commit(session, state)
+        try:
+            await cast("StoreKeeper", self._store_keeper).commit(session, state)
+        except Exception:
+            _reopen(state)
+            raise
         message = {**message}
         message["headers"] = self._policy.add_headers(message.get("headers"), state.cookie)
         await send(message)
 
     def _adopt(self, scope: Scope, session: Session) -> None:
         """Take over what the application has put in the place of the session."""
-        given = scope.get(self._scope_key)
-        # A session of another middleware, of ours or Starlette's, is that one's to store.
-        if isinstance(given, Mapping) and not hasattr(cast("object", given), "mark_accessed"):
+        given: Any = scope.get(self._scope_key)
+        if type(given).__module__ == "litestar.types.empty":  # what Litestar's `clear_session` leaves
             session.clear()
-            session.update(cast("Mapping[str, Any]", given))
+        # A session of another middleware, of ours or Starlette's, is that one's to store.
+        elif isinstance(given, Mapping) and not hasattr(cast("object", given), "mark_accessed"):
+            data = dict(cast("Mapping[str, Any]", given))  # first, as it may look into the session
+            session.clear()
+            session.update(data)
             scope[self._scope_key] = session
+
+
+def _reopen(state: State) -> None:
+    """Nothing was sent: the application may mend the session and answer once more, or answer without it."""
+    state.closed, state.refused = False, True
 
 
 def _tell_unsaved(session: Session, state: State, scope: Scope) -> None:

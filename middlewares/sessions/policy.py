@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from .._http.cookies import SetCookie
 from .._http.headers import Header, pairs
-from .._http.lists import is_token, members
+from .._http.lists import is_token
 from .._http.options import checked_bool
 from .._http.vary import add_vary
 from .records import AS_CONFIGURED, MAX_SECONDS, UNTIL_CLOSED, Envelope
@@ -24,6 +24,7 @@ _is_path = re.compile(r"/[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265bis 4.1.1:
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _is_domain = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*").fullmatch
 _VARY: Header = (b"vary", b"Cookie")
+_directives = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL).findall  # split at commas, but for quoted ones
 _SAFE = {b"private", b"no-store", b"no-cache"}
 _SHARED = {b"public", b"s-maxage"}
 
@@ -159,9 +160,14 @@ class SessionPolicy:
 def _keep_private(headers: list[Header]) -> None:
     """Let no shared cache hand the cookie of one visitor to others (RFC 9111 7.3: Set-Cookie does not prevent it)."""
     lines = [
-        (index, members([value])) for index, (name, value) in enumerate(headers) if name.lower() == b"cache-control"
+        (index, [member for part in _directives(value) if (member := part.strip(b" \t"))])
+        for index, (name, value) in enumerate(headers)
+        if name.lower() == b"cache-control"
     ]
-    if any(_directive(member) in _SAFE for _, line in lines for member in line):
+    directives = [member for _, line in lines for member in line]
+    # RFC 9111 5.2.2.3: caches that know the status ignore this no-store.
+    safe = _SAFE - {b"no-store"} if any(_directive(member) == b"must-understand" for member in directives) else _SAFE
+    if any(_directive(member) in safe and _concerns_cookies(member) for member in directives):
         return
     for index, line in lines:
         # RFC 9111 5.2.2.9, 5.2.2.10: these two are for shared caches alone.
@@ -177,6 +183,12 @@ def _keep_private(headers: list[Header]) -> None:
 
 def _directive(member: bytes) -> bytes:
     return member.partition(b"=")[0].rstrip().lower()
+
+
+def _concerns_cookies(member: bytes) -> bool:
+    """Whether a directive is for the whole response, or for a field named Set-Cookie (RFC 9111 5.2.2.4, 5.2.2.7)."""
+    _, qualified, names = member.partition(b"=")
+    return not qualified or b"set-cookie" in [name.strip().lower() for name in names.strip(b' \t"').split(b",")]
 
 
 def checked_seconds(keyword: str, value: object, none: str) -> int | None:

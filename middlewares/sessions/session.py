@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .._http.headers import Header
 from .policy import Seconds, as_override, checked_seconds
@@ -72,16 +73,21 @@ class State:
     """What the store has; the cookie is looked into on first use."""
     is_read: bool = False
     """Whether the data is in the dict."""
-    accessed: bool = False
     snapshot: Snapshot = None
     """What was read, to see whether it has changed."""
     closed: bool = False
     """Whether the response has begun: nothing can be told to the client any more."""
+    refused: bool = False
+    """Whether storing it has raised, and nothing was written to it since: an answer goes out without it."""
     is_new: bool = True
     base: Base | None = None
     """What is stored; None if nothing is."""
     ended: Base | None = None
     """What was stored, and is to be removed."""
+    ends: int = 0
+    """How often it was ended."""
+    marked: bool = False
+    """Whether it is to be stored as if it had changed."""
     regenerated: bool = False
     next_id: str | None = None
     """The id that the session gets when it is stored under another one."""
@@ -92,8 +98,10 @@ class State:
     """What the client has to be told as the response begins."""
     dead: bool = False
     """Whether another request has ended the session."""
+    unknown: bool = False
+    """Whether the store failed to say what the session holds, and the request is to go on without."""
     failed: bool = False
-    """Whether the store failed, and the request is to go on without."""
+    """Whether the store failed when it was asked last."""
     is_websocket: bool = False
     warned: bool = False
     is_busy: bool = False
@@ -107,6 +115,7 @@ class State:
         return (
             base is not None
             and not self.regenerated
+            and not self.marked
             and self.max_age == base.envelope.max_age
             and is_same(session, self.snapshot)
         )
@@ -115,8 +124,9 @@ class State:
         """What is stored is to be removed; what comes now is another session."""
         self.ended = self.ended or self.base
         self.base = self.next_id = None
-        self.regenerated = self.dead = False
+        self.regenerated = self.marked = self.dead = False
         self.is_new = True
+        self.ends += 1
         self.max_age = AS_CONFIGURED
 
 
@@ -127,6 +137,9 @@ class _Unread:
 
 UNREAD: Any = {_Unread(): None}
 """What a session holds until it is read: json.dumps takes a dict for empty by its size, without asking it."""
+
+# Of threads, one reads a session; the others wait until the data is there.
+_reading = threading.RLock()
 
 # Not through `super()`, as reads are to be cheap.
 _clear: Callable[[Any], None] = dict.clear  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
@@ -147,21 +160,24 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
     def _read(self) -> State:
         state = self._state
         if not state.is_read:
-            state.is_read = state.accessed = True
-            _clear(self)
-            found = state.keeper.read(state)
-            if found is not None:
-                state.base, data = found
-                state.is_new = False
-                state.max_age = state.base.envelope.max_age
-                state.snapshot = snapshot(data)
-                _update(self, data)
+            with _reading:
+                if not state.is_read:
+                    _clear(self)
+                    found = state.keeper.read(state)
+                    if found is not None:
+                        state.base, data = found
+                        state.is_new = False
+                        state.max_age = state.base.envelope.max_age
+                        state.snapshot = snapshot(data)
+                        _update(self, data)
+                    state.is_read = True
         return state
 
     def _before_write(self) -> State:
         state = self._read()
         if state.closed:
             state.keeper.written_late(state)
+        state.refused = False
         return state
 
     @property
@@ -185,12 +201,21 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
     @property
     def accessed(self) -> bool:
         """Whether the session was read or written."""
-        return self._state.accessed
+        return self._state.is_read
 
     @property
     def modified(self) -> bool:
-        """Whether there is something to store: also a change inside of a value, and a new id or `max_age`."""
+        """Whether there is something to store: also a change inside of a value, and a new id or `max_age`.
+
+        Changes are seen without it; what sets it to True calls `mark_modified()`.
+        """
         return self._state.is_read and self._state.keeper.is_modified(self, self._state)
+
+    @modified.setter
+    def modified(self, value: Literal[True]) -> None:
+        if value is not True:
+            raise ValueError(f"session.modified can be set to True alone, as contents are compared (got {value!r})")
+        self.mark_modified()
 
     @property
     def max_age(self) -> int | None:
@@ -208,8 +233,12 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         self._before_write().max_age = checked
 
     def mark_accessed(self) -> None:
-        """Count this request as one that reads the session (Starlette's `request.session` calls it)."""
-        self._state.accessed = True
+        """Read the session, as one who looks into it does (Starlette's `request.session` calls it)."""
+        self._read()  # now, as pydantic takes what is in a dict without asking it
+
+    def mark_modified(self) -> None:
+        """Store the session as if it had changed, so that its `max_age` begins anew. Changes are seen without it."""
+        self._before_write().marked = True
 
     def regenerate(self) -> None:
         """Keep the data under a new id; the old one is dead once the response begins. Call it on every login.
@@ -239,7 +268,8 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         """Store now what has changed, where sessions are in a store; for what is written after the response has begun.
 
         Returns:
-            False if the session was ended meanwhile, by another request: nothing was stored, and nothing will be.
+            False if nothing was stored: another request has ended the session meanwhile, so that nothing will be; or
+            the store failed, and `on_store_error` is "ignore".
 
         Raises:
             RuntimeError: Sessions are in the cookie; or the response has begun, and the session has no id that the

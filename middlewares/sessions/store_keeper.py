@@ -75,7 +75,7 @@ class StoreKeeper:
                 if state.found is not None:
                     return
         except _UnavailableError as error:
-            state.failed = True
+            state.unknown = state.failed = True
             logger.warning("the store of sessions failed: this request has an empty session", exc_info=error.__cause__)
 
     async def _get(self, session_id: str, now: float) -> Found | None:
@@ -121,7 +121,13 @@ class StoreKeeper:
     @staticmethod
     def _is_due(state: State, change: Delta | None) -> bool:
         base = state.base
-        return base is None or change is not None or state.regenerated or state.max_age != base.envelope.max_age
+        return (
+            base is None
+            or change is not None
+            or state.regenerated
+            or state.marked
+            or state.max_age != base.envelope.max_age
+        )
 
     def written_late(self, state: State) -> None:
         """Over HTTP that is most often a mistake; a WebSocket is asked at its end whether all was saved."""
@@ -138,6 +144,8 @@ class StoreKeeper:
         if not session and state.base is None and state.ended is None:
             return not state.dead
         if state.closed and (state.base is None or state.base.id is None) and session and not state.dead:
+            if state.failed:  # which was logged
+                return False
             raise RuntimeError(
                 "session.save() cannot store a new session after the response has begun: the client cannot learn its id"
             )
@@ -160,13 +168,15 @@ class StoreKeeper:
             state.idle = state.idle or self._event()
             await state.idle.wait()
         state.is_busy = True
+        cookie = state.cookie
         try:
-            if not state.failed:
+            if not state.unknown:
                 await self._commit(session, state, time.time())
+                state.failed = False
             elif self.is_modified(session, state):
                 logger.warning("the store of sessions failed: what was written to the session is dropped")
         except _UnavailableError as error:
-            state.failed, state.cookie = True, None
+            state.failed, state.cookie = True, cookie
             logger.warning(
                 "the store of sessions failed: what was written to the session is dropped", exc_info=error.__cause__
             )
@@ -187,7 +197,9 @@ class StoreKeeper:
             state.ended, state.cookie, state.dead = None, self._policy.removal, False
         if not data or state.dead:
             return
-        base, change = state.base, self._delta(state, data)
+        # What is done to the session while the store is asked is for the next time.
+        base, change, ends = state.base, self._delta(state, data), state.ends
+        regenerated, marked = state.regenerated, state.marked
         is_due = self._is_due(state, change)
         if not is_due and not self._policy.renews:
             return
@@ -196,14 +208,22 @@ class StoreKeeper:
         if base is None or base.id is None:
             session_id = state.next_id or self._token(32)
             await self._create(session_id, envelope, data, now)
-        elif state.regenerated:
+        elif regenerated:
             session_id = state.next_id or self._token(32)
             stored = await self._move(base, base.id, session_id, (envelope, data), change, now)
         else:
             session_id = base.id
             stored = await self._update(base, session_id, envelope, change, now)
-        state.next_id, state.regenerated = None, False
+        if state.ends != ends:
+            if stored is not None and stored[1]:
+                state.ended = Base(session_id, stored[0], data)
+            return
+        if base is None or base.id is None or regenerated:
+            state.next_id, state.regenerated = None, False
+        state.marked = state.marked and not marked
         if stored is not None and stored[1]:
+            if state.max_age == envelope.max_age:
+                state.max_age = stored[0].max_age  # which another request may have set
             state.base, state.snapshot = Base(session_id, stored[0], data), None
             state.cookie = self._policy.set_cookie(self._tokens.dumps(session_id.encode()), stored[0], now)
             return
@@ -227,8 +247,10 @@ class StoreKeeper:
         def merged(record: bytes) -> bytes | None:
             nonlocal written
             stored = unpack(record)
-            data = None if stored is None else self._merged(stored[1], change)
-            if stored is None or data is None:
+            if stored is None or not self._policy.is_alive(stored[0], now):
+                return None
+            data = self._merged(stored[1], change)
+            if data is None:
                 return None
             created, issued, _ = stored[0]
             written = _aged(Envelope(created, max(issued, envelope.issued), envelope.max_age), base, stored[0]), data
@@ -256,7 +278,7 @@ class StoreKeeper:
         def ended(record: bytes) -> bytes | None:
             nonlocal latest
             stored = unpack(record)
-            if stored is None:
+            if stored is None or not self._policy.is_alive(stored[0], now):
                 return None
             latest = stored
             return pack(stored[0], b"")

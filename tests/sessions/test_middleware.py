@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import ChainMap, UserDict
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from starlette.datastructures import Secret
 from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
 
 from middlewares.sessions import MemoryStore, Session, SessionMiddleware
-from middlewares.testing import Recorder, http_scope, lifespan_scope
+from middlewares.testing import Recorder, http_scope, lifespan_scope, record
+from tests.conftest import require
 from tests.sessions.visitor import Answer, Visitor
 
 pytestmark = pytest.mark.anyio
@@ -378,6 +381,30 @@ async def test_another_answer_after_the_error() -> None:
     assert [{**START, "status": 500}] == (await drive(do)).sent
 
 
+@pytest.mark.parametrize("keywords", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
+async def test_mended_after_the_error(keywords, caplog) -> None:
+    """Such an error comes before the response begins: what mends the session is no late write, and is stored."""
+    raised = []
+
+    async def do(scope, receive, send):
+        session = scope["session"]
+        session["big"] = object()
+        for _ in range(2):
+            try:
+                await send(START)
+            except TypeError as error:
+                raised.append(error)
+                session["flash"] = "too big"
+        session.pop("big")
+        await send(START)
+
+    client = visitor(**keywords)
+    recorder = await drive(do, **keywords)
+    client.keep(Answer(recorder.sent, None))
+    assert (2, 1, []) == (len(raised), len(recorder.sent), caplog.records)
+    assert {"flash": "too big"} == (await client.ask()).result
+
+
 async def test_late_writes() -> None:
     """A write after the start raises, as the cookie is gone; reading does not, nor does what writes nothing."""
 
@@ -462,6 +489,89 @@ async def test_replaced(assigned, expected) -> None:
     client.keep(Answer(recorder.sent, None))
     assert expected == (await client.ask()).result
     assert [(isinstance(assigned, dict), True)] == seen
+
+
+@pytest.mark.parametrize("view", [MappingProxyType, ChainMap, UserDict, dict], ids=lambda view: view.__name__)
+@pytest.mark.parametrize("keywords", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
+async def test_replaced_by_a_view(view, keywords) -> None:
+    """What stands in the session's place and looks into it leaves the data as it is."""
+    client = visitor(**keywords)
+    await client.ask(sets(a=1))
+
+    async def do(scope, receive, send):
+        scope["session"] = view(scope["session"])
+        await send(START)
+
+    recorder = await drive(do, headers=client.headers(), **keywords)
+    assert [START["headers"]] == [
+        [pair for pair in message["headers"] if pair[0] != b"vary"] for message in recorder.sent
+    ]
+    assert {"a": 1} == (await client.ask()).result
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_litestar() -> None:
+    """Litestar's `clear_session` ends the session, and its `set_session` gives it a dict."""
+    litestar = require("litestar")
+
+    async def do(request: Any) -> dict[str, Any]:
+        before = dict(request.session)
+        if request.query_params:
+            request.set_session(dict(request.query_params))
+        else:
+            request.clear_session()
+        return before
+
+    do.__annotations__["request"] = litestar.Request
+    app = SessionMiddleware(litestar.Litestar([litestar.get("/")(do)], openapi_config=None), secret_key="key")
+    client = visitor()
+
+    async def ask(query: bytes) -> Any:
+        scope = http_scope(query_string=query, headers=client.headers())
+        recorder = Recorder(scope)
+        await app(scope, recorder.receive, recorder.send)
+        client.keep(Answer(recorder.sent, None))
+        return json.loads(recorder.sent[1]["body"])
+
+    assert [{}, {"user": "ada"}, {}] == [await ask(b"user=ada"), await ask(b""), await ask(b"")]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_pydantic() -> None:
+    """FastAPI gives pydantic `request.session`, which it takes without asking it."""
+    fastapi = require("fastapi")
+    user = require("pydantic").create_model("User", user=(str | None, None))
+
+    async def inside(request: Any) -> Any:
+        return {"session": request.session}
+
+    async def itself(request: Any) -> Any:
+        return request.session
+
+    app = fastapi.FastAPI()
+    for path, do, made in (("/inside", inside, dict[str, Any]), ("/itself", itself, user)):
+        do.__annotations__.update({"request": fastapi.Request, "return": made})
+        app.get(path)(do)
+    client = visitor()
+    await client.ask(sets(user="ada"))
+    for path, expected in (("/inside", {"session": {"user": "ada"}}), ("/itself", {"user": "ada"})):
+        sent = await record(SessionMiddleware(app, secret_key="key"), http_scope(path=path, headers=client.headers()))
+        assert expected == json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize("keywords", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
+@pytest.mark.parametrize("mark", [Session.mark_modified, lambda session: setattr(session, "modified", True)])
+async def test_marked(mark, keywords, clock) -> None:
+    """A session that is marked as modified is stored though nothing has changed, and its age begins anew (Starlette)."""
+    client = visitor(max_age=100, **keywords)
+    assert [] == (await client.ask(mark))[b"set-cookie"]
+    await client.ask(sets(a=1))
+    clock.now += 90
+    answer = await client.ask(lambda session: (session.modified, mark(session), session.modified))
+    assert ((False, None, True), 1) == (answer.result, len(answer[b"set-cookie"]))
+    clock.now += 90
+    answer = await client.ask()
+    assert ({"a": 1}, []) == (answer.result, answer[b"set-cookie"])
 
 
 @pytest.mark.parametrize("inner", [SessionMiddleware, StarletteSessions])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import threading
+import time
 from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import Any
@@ -260,12 +262,56 @@ def test_wrong_max_age(value, error) -> None:
 
 
 def test_mark_accessed() -> None:
-    """Starlette's `request.session` calls `mark_accessed`: it counts as access, and reads nothing yet."""
+    """Starlette's `request.session` calls `mark_accessed`, which reads: pydantic takes what is in a dict, unasked."""
     session, keeper, _ = session_of()
     session.mark_accessed()
     assert session.accessed
-    assert keeper.reads == 0
+    assert (1, [*DATA.items()]) == (keeper.reads, [*dict.items(session)])
     assert DATA == session
+    session.mark_accessed()
+    assert keeper.reads == 1
+
+
+@pytest.mark.parametrize("mark", [Session.mark_modified, lambda session: setattr(session, "modified", True)])
+def test_mark_modified(mark) -> None:
+    """`mark_modified()` (Starlette) and `modified = True` (Flask, Django) read, and count as a write."""
+    session, keeper, state = session_of()
+    mark(session)
+    assert (True, True, 1, 0) == (state.marked, session.accessed, keeper.reads, keeper.late)
+    state.closed = True
+    mark(session)
+    assert keeper.late == 1
+    session.invalidate()
+    assert not state.marked
+
+
+def test_modified_is_not_unset() -> None:
+    """`modified = False` is refused: a change is stored all the same, as contents are compared."""
+    session, _, _ = session_of()
+    with pytest.raises(ValueError, match=r"session\.modified can be set to True alone.*got False"):
+        session.modified = False  # type: ignore[assignment]
+
+
+def test_first_read_in_two_threads() -> None:
+    """A thread that reads while another one reads for the first time waits until the data is there."""
+    session, keeper, _ = session_of()
+    read, begun, seen = keeper.read, threading.Event(), []
+
+    def second() -> None:
+        begun.set()
+        seen.append(session.get("a"))
+
+    def slow(state: State) -> Any:
+        thread.start()
+        begun.wait()
+        time.sleep(0.2)  # the other one stands before the lock by now
+        return read(state)
+
+    thread = threading.Thread(target=second)
+    keeper.read = slow  # type: ignore[method-assign]
+    assert session["a"] == 1
+    thread.join()
+    assert ([1], 1) == (seen, keeper.reads)
 
 
 def test_save() -> None:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from middlewares.sessions import MemoryStore, SessionMiddleware
@@ -455,6 +456,158 @@ async def test_modified_by_what_cannot_be_stored() -> None:
         return modified, session.modified
 
     assert (True, False) == (await client.ask(do)).result
+
+
+async def test_saves_keep_the_age_of_another_request(caplog) -> None:
+    """A later save of a WebSocket leaves the age that another request has set, and there is nothing left to save."""
+    client, _ = visitor()
+    await client.ask(sets(a=1))
+    other = twin(client)
+
+    async def run(session, receive, send):
+        await send({"type": "websocket.accept"})
+        await other.ask(lambda s: setattr(s, "max_age", 30 * 86400))
+        for number in range(2):
+            session["seen"] = number
+            assert await session.save()
+            assert (False, 30 * 86400) == (session.modified, session.max_age)
+
+    await client.socket(run)
+    assert [] == warnings_of(caplog)
+    assert (30 * 86400, {"a": 1, "seen": 1}) == (await client.ask(lambda s: (s.max_age, dict(s)))).result
+
+
+@pytest.mark.parametrize(
+    ("do", "expected", "keeps_id"),
+    [
+        (lambda s: (s.regenerate(), s.update(user=1)), {"a": 1, "b": 1, "user": 1}, False),
+        (lambda s: (s.invalidate(), s.update(user=1)), {"user": 1}, False),
+        (lambda s: s.invalidate(), {}, False),
+        (lambda s: (s.update(user=1), s.mark_modified()), {"a": 1, "b": 1, "user": 1}, True),
+        (lambda s: setattr(s, "max_age", 60), {"a": 1, "b": 1}, True),
+    ],
+    ids=["regenerate", "invalidate and write", "invalidate", "mark", "max_age"],
+)
+@pytest.mark.parametrize("moves", [False, True], ids=["update", "move"])
+async def test_while_a_save_is_at_the_store(moves, do, expected, keeps_id) -> None:
+    """What is done to the session while a save waits for the store is not lost, and an id of before is dead (OWASP)."""
+    client, store = visitor()
+    await client.ask(sets(a=1))
+    old = twin(client)
+
+    async def run(session):
+        session["b"] = 1
+        if moves:
+            session.regenerate()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.save)
+            await anyio.lowlevel.checkpoint()
+            do(session)
+            age = session.max_age
+        return session.id, age
+
+    id, age = (await client.ask(run)).result
+    assert ({*store.records} == {hashlib.sha256(id.encode()).hexdigest()}) is bool(expected)
+    assert (expected, age) == (await client.ask(lambda s: (dict(s), s.max_age))).result
+    assert (expected if keeps_id and not moves else {}) == (await old.ask()).result
+
+
+async def test_ended_while_it_is_saved() -> None:
+    """`invalidate` while a save waits for the store, and another request has ended the session: nothing is left."""
+    client, store = visitor()
+    await client.ask(sets(a=1))
+
+    async def run(session):
+        session["b"] = 1
+        store.records.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.save)
+            await anyio.lowlevel.checkpoint()
+            session.invalidate()
+
+    assert [REMOVAL] == (await client.ask(run))[b"set-cookie"]
+    assert {} == store.records
+
+
+@pytest.mark.parametrize("late", [lambda s: s.update(late=1), lambda s: s.regenerate()], ids=["write", "regenerate"])
+async def test_no_revival_of_what_is_over(clock, late, caplog) -> None:
+    """A session that has expired meanwhile by the age that another request gave it is not revived (contract)."""
+    client, store = visitor()
+    await client.ask(sets(a=1))
+    other = twin(client)
+
+    async def do(session):
+        late(session)
+        await other.ask(lambda s: setattr(s, "max_age", 1))
+        clock.now += 2
+
+    assert [] == (await client.ask(do))[b"set-cookie"]
+    assert 1 == len(store.records)
+    assert 1 == len(warnings_of(caplog))
+    assert {} == (await client.ask()).result
+
+
+async def test_saves_after_the_store_is_back(caplog) -> None:
+    """With "ignore", a save that fails is False, and the next one is made again, with what that one would have stored."""
+    client, store = visitor(Failing(), on_store_error="ignore")
+    await client.ask(sets(a=1))
+
+    async def run(session, receive, send):
+        await send({"type": "websocket.accept"})
+        saved = []
+        for number, failing in enumerate([("update",), ("update",), (), ()]):
+            store.failing = failing
+            session[f"seen {number}"] = number
+            saved.append(await session.save())
+        return saved
+
+    assert [False, False, True, True] == (await client.socket(run)).result
+    assert ["the store of sessions failed: what was written to the session is dropped"] * 2 == warnings_of(caplog)
+    assert {"a": 1, **{f"seen {number}": number for number in range(4)}} == (await client.ask()).result
+
+
+async def test_cookie_of_what_was_stored(caplog) -> None:
+    """With "ignore", the client learns the id that an early save has stored, though a later one fails."""
+    client, store = visitor(Failing(), on_store_error="ignore")
+
+    async def do(session):
+        session["a"] = 1
+        assert await session.save()
+        store.failing = ("update",)
+        session["b"] = 1
+
+    assert len((await client.ask(do))[b"set-cookie"]) == 1
+    assert {"a": 1} == (await client.ask()).result
+
+
+async def test_new_session_of_a_failed_store(caplog) -> None:
+    """With "ignore", a session that could not be made before the start is not saved after it, and nothing raises."""
+    client, store = visitor(Failing(), on_store_error="ignore")
+    store.failing = ("create",)
+
+    async def run(session, receive, send):
+        session["a"] = 1
+        await send({"type": "websocket.accept"})
+        store.failing = ()
+        session["b"] = 1
+        return await session.save()
+
+    assert False is (await client.socket(run)).result
+    assert {} == store.records
+    assert len(warnings_of(caplog)) == 1
+
+
+async def test_starlette_cookies_that_the_serializer_refuses() -> None:
+    """What Starlette's cookie holds and the serializer does not take is no session, and breaks no request."""
+    import base64
+    from types import SimpleNamespace
+
+    import itsdangerous
+
+    utf8 = SimpleNamespace(dumps=lambda data: json.dumps(data, ensure_ascii=False), loads=json.loads)
+    client, _ = visitor(secret_key="key", starlette_cookies=True, serializer=utf8)
+    client.cookie = itsdangerous.TimestampSigner("key").sign(base64.b64encode(b'{"user": "\\ud800"}'))
+    assert {} == (await client.ask()).result
 
 
 async def test_starlette_cookies() -> None:

@@ -9,7 +9,7 @@ Update: TypeAlias = Callable[[bytes], bytes | None]
 """The stored bytes -> the bytes to store in their place, or None to leave them as they are."""
 
 WAIT_SECONDS = 3
-"""How long a call of this package waits for its engine. The first call that fails ends what a request asks of it."""
+"""How long a call of this package waits for its engine. The first call that fails ends the save that it is of."""
 
 
 class SessionStore(Protocol):

@@ -1,11 +1,13 @@
 """The store on a real redis-server: what every store promises, every kind of client, and a server that fails."""
 
 import asyncio
+import gc
 import json
 import os
 import random
 import sys
 import time
+import warnings
 
 import anyio
 import pytest
@@ -224,6 +226,24 @@ async def test_answers_are_not_mixed_up(redis_server):
     for id in ids:
         assert id.encode() == await store.get(id)
     await store.aclose()
+
+
+@pytest.mark.servers
+def test_event_loops_that_ended(redis_server):
+    """With a URL, connections of event loops that ended are let go, as Starlette's TestClient makes one per request."""
+    store = RedisStore(redis_server.url)
+
+    async def last():
+        await round_trip(store)
+        assert 1 == len(store._clients)
+        await store.aclose()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # nobody closes the first ones
+        for _ in range(3):
+            anyio.run(round_trip, store)
+        anyio.run(last)
+        gc.collect()
 
 
 @pytest.mark.servers

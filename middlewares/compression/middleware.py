@@ -43,7 +43,8 @@ class CompressionMiddleware:
         exclude_paths: Where to code nothing: path prefixes on segment borders, compiled patterns (searched in the
             path), or callables of the scope; one, or a list. Default: nowhere.
         predicate: `(scope, start_message) -> bool`, asked last, once for each response that would be coded by all
-            else; False leaves it alone. The start is a copy. What it raises goes up. None: not asked.
+            else; False leaves it alone. The scope is what the layer inside got, with what that wrote into it, such as a
+            session; the start is a copy. What it raises goes up. None: not asked.
         random_padding: The most bytes, up to 65 536, that each coded body grows by at random: against BREACH, where
             secrets stand in one body with what a client has sent. The tags of such bodies are weak. Default: 0.
         dictionaries: Compression dictionaries (RFC 9842), as bytes or paths of files that are read here: clients that
@@ -140,7 +141,7 @@ class CompressionMiddleware:
             message: Message,
             policy: CompressionPolicy = policy,
             asked: Asked = asked,
-            scope: Scope = scope,
+            scope: Scope = inner,  # where sessions and routes are, which a predicate may ask for
             send: Send = send,
         ) -> Awaitable[None]:
             nonlocal response

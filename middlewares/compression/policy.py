@@ -296,7 +296,7 @@ class CompressionPolicy:
             content_type: Its Content-Type, or nothing.
             declared: Its Content-Length, or nothing.
             rare: Its other `DECISIVE` headers; or `USUAL`, if it has none, and those two in lower case.
-            scope: Of the request.
+            scope: Of the request, as the application got it.
             asked: What the request asks for.
         """
         kind = self.kinds.get(content_type) or self._kind(content_type)

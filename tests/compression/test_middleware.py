@@ -565,6 +565,35 @@ def test_predicate():
         assert [start(JSON), body(TEXT)] == run(app, http_scope(path="/plain"))
 
 
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [
+        pytest.param([], {}, id="the server's scope"),
+        pytest.param([(b"if-none-match", b'"v0-gzip"')], {}, id="a copy, with other tags"),
+        pytest.param([], {"extensions": FILES}, id="a copy, without files"),
+    ],
+)
+def test_conditions_see_what_the_application_wrote(headers, more):
+    """The predicate and `use_as_dictionary` see sessions and routes, also those in a copy of the scope (BREACH)."""
+    seen = []
+
+    def condition(scope):
+        seen.append((scope["session"], scope["path_params"]))
+        return True
+
+    async def app(scope, receive, send):
+        scope["session"], scope["path_params"] = {"user": "ann"}, {"name": "a"}
+        await send(start(JSON))
+        await send(body(TEXT))
+
+    guarded = CompressionMiddleware(
+        app, predicate=lambda scope, start: condition(scope), use_as_dictionary={condition: "/*"}
+    )
+    sent = run(guarded, accepting("gzip", "GET", *headers, **more))
+    assert (b"use-as-dictionary", b'match="/*"') in sent[0]["headers"]
+    assert [({"user": "ann"}, {"name": "a"})] * 2 == seen
+
+
 @pytest.mark.parametrize("headers", [[JSON], [JSON, TAG], [JSON, (b"ETag", b'"v1"')]])
 def test_predicate_that_writes(headers):
     """What it writes into the headers that it is shown goes nowhere: not out, and not into the application's list."""

@@ -21,8 +21,9 @@ from .encoders import Encoder, Zstd, with_first_output, zstd_module
 _MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 
 # RFC 8941 3.3.5: a byte sequence stands between colons; its parameters say nothing here. 32 bytes are 43 digits of
-# base64 and one of padding, which may be missing (4.2.7).
-_HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
+# base64 and one of padding, which may be missing (4.2.7). No two parts that follow each other take the same bytes, so
+# that no value makes the expression go back: linear whatever comes.
+_HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?: *(?:;[^:,]*)?")
 
 # Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 2 MB.
 MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import re
 
 import pytest
 from hypothesis import given
@@ -129,6 +130,33 @@ def test_find_nothing(available):
 def test_find_any_bytes(available):
     """No bytes raise."""
     assert shelf().find(available) is None
+
+
+def named_by_hand(value):
+    """The digits of the one byte sequence that a value holds; None if it holds another thing."""
+    before, *rest = value.split(b":")
+    if len(rest) != 2 or before.strip(b" "):
+        return None
+    digits, parameters = rest[0].removesuffix(b"="), rest[1].lstrip(b" ")
+    is_one = parameters[:1] in (b"", b";") and b"," not in parameters
+    return digits if is_one and re.fullmatch(rb"[A-Za-z0-9+/]{43}", digits) else None
+
+
+@given(st.lists(st.sampled_from([b" ", b":", b";", b",", b"=", b"a", b"\n", b"A" * 43, named(OLD)])).map(b"".join))
+def test_find_by_hand(available):
+    """The expression takes what a split at the colons takes, spaces and parameters included (RFC 8941 3.3.5)."""
+    match = module._HASH.fullmatch(available)
+    assert named_by_hand(available) == (match and match[1])
+
+
+@pytest.mark.parametrize("filler", [b" ", b";", b"; ", b" ;", b"a", b"=", b":", b"A", b" :"])
+@pytest.mark.parametrize("end", [b"", b",", b":"])
+def test_find_in_half_a_megabyte(filler, end):
+    """Long values are read at once: were the time not linear, this test would take minutes."""
+    for beginning in (b"", b":", named(OLD), named(OLD, b";")):
+        available = beginning + filler * (500_000 // len(filler)) + end
+        is_named = named_by_hand(available) is not None
+        assert is_named is (shelf(OLD).find(available) is not None)
 
 
 def test_learn():

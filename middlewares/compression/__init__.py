@@ -103,7 +103,8 @@ What it does:
 7. Large pieces are decoded in threads, so that the event loop stays free.
 
 Requests without Content-Encoding, or with `identity`, pass untouched, as do WebSockets. A GET, HEAD, DELETE or OPTIONS
-request whose body is empty passes whatever its Content-Encoding names; an empty POST is not valid in any coding.
+request whose body is empty passes, too, if its Content-Encoding is accepted (else it is 415, like every request); an
+empty POST is not valid in any coding.
 
 Caveats:
 

@@ -43,8 +43,11 @@ USUAL: Mapping[bytes, bytes] = {}
 
 # Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
 # digests are of the content with its codings.
-DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
-_NOT_OF_CODED = DIGESTS | {b"content-length", b"accept-ranges"}
+_NOT_OF_CODED = frozenset(
+    {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
+)
+# A tag in trailers is of the plain body, too, and comes late: the coded one has another (RFC 9110 8.8.3.3).
+NOT_OF_CODED_TRAILERS = _NOT_OF_CODED | {b"etag"}
 
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes

@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from middlewares.compression import CompressionMiddleware, dictionaries, encoders, threads
+from middlewares.compression.responses import CodedResponse
 from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, run
 from tests.compression.coded import zstd
@@ -884,16 +885,55 @@ def test_a_body_of_another_length(pieces):
     assert all(message["more_body"] for message in recorder.sent[1:])
 
 
-def test_trailers_without_digests():
-    """Digests of the plain body in trailers are removed, the other ones stay (RFC 9530 2, 3)."""
+@pytest.mark.parametrize(
+    ("method", "pieces"),
+    [
+        pytest.param("GET", [body(TEXT)], id="whole"),
+        pytest.param("GET", [body(TEXT, more=True), body()], id="stream"),
+        pytest.param("HEAD", [body()], id="HEAD"),
+    ],
+)
+@pytest.mark.parametrize("coding", ["gzip", ""])
+def test_trailers_of_the_plain_body(method, pieces, coding):
+    """Digests, ranges and tag of the plain body leave the trailers of a coded one (RFC 9530 2, 3; RFC 9110 8.8.3, 14.3)."""
     trailers = {
         "type": "http.response.trailers",
-        "headers": [(b"Repr-Digest", b"x"), (b"x", b"1"), (b"digest", b"x")],
+        "headers": [
+            (b"Repr-Digest", b"x"),
+            (b"x", b"1"),
+            (b"digest", b"x"),
+            (b"ETag", b'"v1"'),
+            (b"accept-ranges", b"b"),
+        ],
         "more_trailers": False,
     }
-    app = CompressionMiddleware(sending(start(JSON, trailers=True), body(TEXT, more=True), body(), trailers))
-    sent = run(app, accepting("gzip", extensions={"http.response.trailers": {}}))
-    assert {**trailers, "headers": [(b"x", b"1")]} == sent[-1]
+    given = [*trailers["headers"]]
+    app = CompressionMiddleware(sending(start(JSON, trailers=True), *pieces, trailers))
+    sent = run(app, accepting(coding, method, extensions={"http.response.trailers": {}}))
+    assert {**trailers, "headers": [(b"x", b"1")] if coding else given} == sent[-1]
+    assert given == trailers["headers"]
+
+
+@pytest.mark.parametrize("more", [{}, {"trailers": True}], ids=["body", "trailers"])
+def test_nothing_is_left_to_the_collector(more):
+    """A coded response is gone with its request: no cycle of objects keeps its headers."""
+    app, scope = CompressionMiddleware(sending(start(JSON, **more), body(TEXT))), accepting()
+    recorder = Recorder(scope)
+
+    def count():
+        return sum(type(one) is CodedResponse for one in gc.get_objects())  # isinstance asks proxies for their class
+
+    async def main():
+        gc.collect()
+        gc.disable()
+        try:
+            before = count()
+            await app(scope, recorder.receive, recorder.send)
+            return count() - before
+        finally:
+            gc.enable()
+
+    assert 0 == anyio.run(main)
 
 
 def test_a_timer_that_is_cancelled_before_it_runs():

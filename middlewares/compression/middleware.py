@@ -131,7 +131,7 @@ class CompressionMiddleware:
             headers = None
             if is_conditional:
                 asked, headers = policy.conditional(scope, asked)
-            inner = _inner(scope, headers, codes=asked.codec is not None)
+            inner = _inner(scope, headers, codes=asked.codec is not None or asked.dictionary is not None)
             send = send if inner is scope else _sharing(send, inner, scope)
         response: CodedResponse | None = None
 

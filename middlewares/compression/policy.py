@@ -260,7 +260,9 @@ class CompressionPolicy:
             named = request_values(scope, b"available-dictionary")
             dictionary = self._shelf.find(named[0]) if len(named) == 1 else None
         asked = Asked(
-            *(asked.codec, asked.is_forced, asked.takes_dictionary, asked.plain_lengths),
+            *(asked.codec, asked.is_forced, asked.takes_dictionary),
+            # Where `dcz` is all that it takes, no length says that the body is plain.
+            asked.plain_lengths if dictionary is None or asked.codec is not None else (),
             dictionary,
             b", ".join(tags),
         )
@@ -316,8 +318,11 @@ class CompressionPolicy:
         else:
             headers += self.vary
         length = _number(declared) if declared else None
+        codec = asked.codec
+        if codec is None and asked.dictionary is not None and kind is not EVENTS:  # `dcz` is all that it takes
+            codec = asked.dictionary if self._shelf is not None and self._shelf.serves(scope, headers) else None
         if (
-            asked.codec is None
+            codec is None
             or status in _UNCODED
             or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
         ):
@@ -328,8 +333,7 @@ class CompressionPolicy:
                     # RFC 9111 3.2: caches write what a 304 says onto the coded response that they hold.
                     headers = [pair for pair in headers if pair[0].lower() not in _NOT_OF_CODED]
             return {**message, "headers": headers}
-        is_usual = rare is USUAL
-        plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
+        plan = Plan(message, headers, codec, length, rare is USUAL, kind is EVENTS, asked.is_forced, self._weak)
         if self._shelf is not None and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan

@@ -1154,6 +1154,26 @@ def test_deltas_between_versions():
     assert b"zstd" == coding
 
 
+@pytest.mark.parametrize("accept", ["dcz", "gzip;q=0, dcz", "dcz, identity;q=0"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_dictionary_alone(accept, declared):
+    """A client that takes nothing but `dcz` gets it, and files are not offered then (RFC 9842 6.1)."""
+    seen = []
+    hash_of_it = base64.b64encode(hashlib.sha256(TEXT).digest())
+
+    async def app(scope, receive, send):
+        seen.append(scope["extensions"])
+        await send(start(JSON, *([length(TEXT)] if declared else [])))
+        await send(body(TEXT))
+
+    scope = accepting(accept, "GET", (b"available-dictionary", b":" + hash_of_it + b":"), extensions=FILES)
+    sent = run(CompressionMiddleware(app, dictionaries=[TEXT]), scope)
+    vary = (b"vary", b"Accept-Encoding, Available-Dictionary")
+    assert [start(JSON, vary, encoding("dcz"), length(sent[1]["body"])), body(sent[1]["body"])] == sent
+    assert TEXT == zstd.ZstdDecompressor(zstd_dict=zstd.ZstdDict(TEXT, is_raw=True)).decompress(sent[1]["body"][40:])
+    assert [{"http.response.push": {}}] == seen
+
+
 def test_what_is_too_large_to_learn(monkeypatch):
     """Of a stream, no more is held than a dictionary may have, and of all streams together no more than of all of them."""
     pieces = [body(b"a" * 60, more=True)] * 3

@@ -303,6 +303,38 @@ def test_no_dictionary(scope, accept, headers, token):
     assert (b"content-encoding", token) == plan.codec.field
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_forced"),
+    [
+        (b"dcz", False),
+        (b"gzip;q=0, dcz", False),
+        (b"dcz, identity;q=0", True),
+        (b"dcz;q=0.5, identity;q=0.4, gzip;q=0.3", False),
+    ],
+)
+def test_dictionary_alone(accept, is_forced):
+    """`dcz` is given where no other coding is as welcome as plain content, small bodies only if that is refused."""
+    plan = planned(dictionary_scope(), start([JSON]), accept, dictionaries=[OLD])
+    assert (b"content-encoding", b"dcz") == plan.codec.field
+    assert is_forced is plan.is_forced
+    small = planned(dictionary_scope(), start([JSON, (b"content-length", b"5")]), accept, dictionaries=[OLD])
+    assert is_forced is isinstance(small, Plan)
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers"),
+    [
+        pytest.param(http_scope(), [JSON], id="none named"),
+        pytest.param(dictionary_scope((b"sec-fetch-mode", b"no-cors")), [JSON], id="a foreign page"),
+        pytest.param(dictionary_scope(), [(b"content-type", b"text/event-stream")], id="events"),
+    ],
+)
+@pytest.mark.parametrize("accept", [b"dcz", b"dcz, identity;q=0"])
+def test_no_dictionary_alone(scope, headers, accept):
+    """Where it cannot be given, and nothing else is acceptable, the content is plain (RFC 9110 12.5.3)."""
+    assert start([*headers, VARY_BOTH]) == planned(scope, start(headers), accept, dictionaries=[OLD])
+
+
 USES = {"/app": "/app/*"}
 MARK = (b"use-as-dictionary", b'match="/app/*"')
 

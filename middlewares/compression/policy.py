@@ -370,10 +370,12 @@ class CompressionPolicy:
         if not shelf.serves(scope, headers):
             return
         plan.codec = asked.dictionary or plan.codec
-        if scope["method"] != "GET" or message["status"] != 200 or not _is_kept(rare):
+        method = scope["method"]
+        if method not in ("GET", "HEAD") or message["status"] != 200 or not _is_kept(rare):
             return
         is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
-        plan.learning = shelf.learning() if is_learned else None
+        # RFC 9110 9.3.2: HEAD has the header fields of GET, but no client gets its body.
+        plan.learning = shelf.learning() if is_learned and method == "GET" else None
 
     def _kind(self, content_type: bytes) -> str:
         kind = kind_of(content_type, self._excluded_types)

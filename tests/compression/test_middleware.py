@@ -1174,6 +1174,18 @@ def test_dictionary_alone(accept, declared):
     assert [{"http.response.push": {}}] == seen
 
 
+@pytest.mark.parametrize("pieces", [[body()], [body(TEXT)], [body(TEXT, more=True), body()]])
+def test_head_of_a_dictionary(pieces):
+    """HEAD has the mark of GET, but for a length that is not known; a body that the application sends is not learned."""
+    app = CompressionMiddleware(sending(start(JSON), *pieces), use_as_dictionary={"/": "/*"})
+    head = run(app, accepting("gzip", "HEAD"))[0]["headers"]
+    assert {} == app._policy._shelf._learned
+    get = run(CompressionMiddleware(sending(start(JSON), body(TEXT)), use_as_dictionary={"/": "/*"}), accepting("gzip"))
+    known = [pair for pair in get[0]["headers"] if pair[0] != b"content-length" or pieces == [body(TEXT)]]
+    assert (b"use-as-dictionary", b'match="/*"') in head
+    assert known == head
+
+
 def test_what_is_too_large_to_learn(monkeypatch):
     """Of a stream, no more is held than a dictionary may have, and of all streams together no more than of all of them."""
     pieces = [body(b"a" * 60, more=True)] * 3

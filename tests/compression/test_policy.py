@@ -348,6 +348,13 @@ def test_use_as_dictionary():
     assert plan.learning is not None
 
 
+def test_use_as_dictionary_of_head():
+    """HEAD is marked as GET is, but teaches nothing, as its client gets no body (RFC 9110 9.3.2)."""
+    plan = planned(http_scope("HEAD", "/app/x"), start([JSON]), b"gzip, br", use_as_dictionary=USES)
+    assert MARK in plan.coded(None)["headers"]
+    assert plan.learning is None
+
+
 @pytest.mark.parametrize(
     ("scope", "message", "accept"),
     [

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import random
 import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,26 @@ def test_is_slow_until_digested():
     assert NEW == decode(streamed.stream(events=False).finish(NEW), OLD)
     assert not streamed.is_slow
     assert not shelf(OLD).find(named(OLD)).is_slow
+
+
+def test_one_context_is_kept():
+    """However many threads use a dictionary at once, one context of zstd stays for the next body."""
+    dictionary = Dictionary(OLD, 3)
+    made, all_are_here, coded = dictionary._new, threading.Barrier(3), []
+
+    def make(options):
+        all_are_here.wait(10)
+        return made(options)
+
+    dictionary._new = make
+    threads = [threading.Thread(target=lambda: coded.append(dictionary.whole(NEW))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 == len(dictionary._idle)
+    assert [NEW] * 3 == [decode(one, OLD) for one in coded]
+    assert NEW == decode(dictionary.whole(NEW), OLD)  # by that one: to make another would wait for the others
 
 
 def test_two_dictionaries_have_two_suffixes():

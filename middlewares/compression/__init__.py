@@ -21,8 +21,8 @@ content-length: 12214
 What it does:
 
 1. Accept-Encoding is read as RFC 9110 12.5.3 says: the highest weight wins, `q=0` refuses, `*` stands for what is not
-   named. Among equals it is zstd, then br, then gzip. Without the field, or where it likes plain content best, and
-   where nothing is acceptable at all, the content is plain.
+   named. Among equals it is zstd, then br, then gzip. Without the field (or with more than 4 KB of it, which are not
+   read), or where it likes plain content best, and where nothing is acceptable at all, the content is plain.
 2. Coded are text, JSON, JavaScript, XML, SVG, wasm and whatever else is not known to be compressed already. Left
    alone are a body below 500 bytes, one that would not shrink, ranges, what is coded already (`Content-Encoding:
    identity` opts out), and what forbids it (`Cache-Control: no-transform`).

@@ -9,6 +9,7 @@ import inspect
 import pytest
 
 from middlewares.compression import CompressionMiddleware
+from middlewares.compression import policy as module
 from middlewares.compression.policy import CompressionPolicy, Plan
 from middlewares.testing import http_scope
 
@@ -256,6 +257,18 @@ def test_memory_is_bounded():
     assert b"gzip;q=0.1999" in deciding.known  # what comes now is remembered, whatever came before
     assert b"text/1999" in deciding.kinds
     assert b"gzip," * 1000 not in policy().known
+
+
+@pytest.mark.parametrize("ending", [b"", b", *;q=0"], ids=["", "plain content refused"])
+def test_long_accept_encoding(ending, monkeypatch):
+    """Of Accept-Encoding 4 KB are read; a longer one is as none, whatever it says, and costs nothing (RFC 9110 12.5.3)."""
+    deciding, read = policy(), []
+    negotiating = module.negotiate
+    monkeypatch.setattr(module, "negotiate", lambda accept, offers: read.append(accept) or negotiating(accept, offers))
+    longest = (b"gzip" + ending).rjust(4096, b",")
+    assert (b"content-encoding", b"gzip") == deciding.asked(longest).codec.field
+    assert deciding.asked(b"," + longest) is deciding.asked(b"x" * 65_536) is deciding.known[None]
+    assert [longest] == read
 
 
 # ---- dictionaries

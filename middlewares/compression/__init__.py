@@ -27,11 +27,11 @@ What it does:
    alone are a body below 500 bytes, one that would not shrink, ranges, what is coded already (`Content-Encoding:
    identity` opts out), and what forbids it (`Cache-Control: no-transform`).
 3. `Vary: Accept-Encoding` is on every answer that another client could get coded: on plain ones, 206 and 304, too.
-4. A coded body has a tag of its own, `"v1-gzip"` for `"v1"`, and the application never sees it: If-None-Match and
-   If-Match come to it in its own tags, and its 304 goes out with the one that the client holds. If-Match works after a
-   coded GET.
-5. Accept-Ranges and the digests of the plain body are removed from coded responses; so they are from trailers, where an
-   ETag is, too. HEAD has the headers of GET.
+4. A coded body has a tag of its own, `"v1-gzip"` for `"v1"`, and the application never sees it: If-None-Match, If-Match
+   and WebDAV's If come to it in its own tags, and its 304 goes out with the one that the client holds. If-Match works
+   after a coded GET.
+5. Accept-Ranges and the digests of the plain body are removed from coded responses, and from their trailers,
+   as an ETag there is. HEAD has the headers of GET.
 6. Streams: what was sent can be decoded at most 25 ms later, and a stream of many small pieces still shrinks. The start
    of an event stream goes out at once, and each event can be decoded when it comes. A stream that breaks off ends
    without its end.

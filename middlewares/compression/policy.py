@@ -49,6 +49,9 @@ _NOT_OF_CODED = frozenset(
 # A tag in trailers is of the plain body, too, and comes late: the coded one has another (RFC 9110 8.8.3.3).
 NOT_OF_CODED_TRAILERS = _NOT_OF_CODED | {b"etag"}
 
+# The request headers with tags to translate; `If` is WebDAV's (RFC 4918 10.4). Not If-Range: see `conditional`.
+_CONDITIONS = frozenset({b"if-none-match", b"if-match", b"if"})
+
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
 # To read the 64 KB that servers let through holds the event loop for 30 to 70 ms, each time, as what is so long is not
@@ -219,9 +222,7 @@ class CompressionPolicy:
         """One line of Vary -> the same with the request headers that decide."""
         self.vary: list[Header] = [(b"vary", b", ".join(self.varied.names))]
         """What joins the headers of every response that could be coded, if they have no Vary of their own."""
-        self.fields = frozenset(
-            {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
-        )
+        self.fields = _CONDITIONS | {b"accept-encoding", *([b"available-dictionary"] if self._shelf else [])}
         """The request headers that are looked for, in every request."""
 
     # ---- the request
@@ -254,7 +255,7 @@ class CompressionPolicy:
         tags: list[bytes] = []
         fresh: list[Header] | None = None
         for index, (name, value) in enumerate(scope["headers"]):
-            if name in (b"if-none-match", b"if-match"):
+            if name in _CONDITIONS:
                 if name == b"if-none-match":
                     tags.append(value)
                 field = translated(value, weak=self._weak)

@@ -482,6 +482,20 @@ def test_conditions():
     assert start((b"etag", b'"v1-gzip"'), VARY, status=304) == sent[0]
 
 
+def test_conditions_of_webdav():
+    """A PUT that names the tag of a coded GET in `If` comes to the application with its own (RFC 4918 10.4)."""
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["headers"])
+        await send(start(status=204))
+        await send(body())
+
+    scope = http_scope("PUT", headers=[(b"if", b'(["v1-gzip"])')])
+    assert [start(status=204), body()] == run(linted(app), scope)
+    assert [[(b"if", b'(["v1"])')]] == seen
+
+
 @backends
 def test_routing_at_the_start(backend):
     """What a router has written into the changed scope is seen outside as the response starts."""

@@ -211,6 +211,23 @@ def test_conditions_come_in_the_application_s_tags():
     assert scope["headers"][0] == (b"if-match", b'"a-br"')
 
 
+@pytest.mark.parametrize(
+    ("field", "plain"),
+    [
+        (b'(["v1-gzip"])', b'(["v1"])'),
+        (b'(<urn:x-gzip> [W/"v1-br"]) (Not ["v2-zstd"])', b'(<urn:x-gzip> [W/"v1"]) (Not ["v2"])'),
+        (b'<http://a/-gzip> (<urn:a> ["v1-gzip-identity"])', b'<http://a/-gzip> (<urn:a> ["v1-gzip"])'),
+    ],
+)
+def test_conditions_of_webdav(field, plain):
+    """The tags in `If` are translated as well, its URLs are not, and no 304 repeats one (RFC 4918 10.4)."""
+    deciding = policy()
+    assert b"if" in deciding.fields
+    asked, headers = deciding.conditional(http_scope("PUT", headers=[(b"if", field)]), deciding.asked(b"gzip"))
+    assert [(b"if", plain)] == headers
+    assert b"" == asked.if_none_match
+
+
 def test_weak_tags_with_padding():
     """With padding the tag is weak, and comes back strong (RFC 9110 8.8.1, 13.1.1)."""
     deciding = policy(random_padding=10)

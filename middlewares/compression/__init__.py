@@ -21,16 +21,17 @@ content-length: 12214
 What it does:
 
 1. Accept-Encoding is read as RFC 9110 12.5.3 says: the highest weight wins, `q=0` refuses, `*` stands for what is not
-   named. Among equals it is zstd, then br, then gzip. Without the field, or where it likes plain content best, and
-   where nothing is acceptable at all, the content is plain.
+   named. Among equals it is zstd, then br, then gzip. Without the field (or with more than 4 KB of it, which are not
+   read), or where it likes plain content best, and where nothing is acceptable at all, the content is plain.
 2. Coded are text, JSON, JavaScript, XML, SVG, wasm and whatever else is not known to be compressed already. Left
    alone are a body below 500 bytes, one that would not shrink, ranges, what is coded already (`Content-Encoding:
    identity` opts out), and what forbids it (`Cache-Control: no-transform`).
 3. `Vary: Accept-Encoding` is on every answer that another client could get coded: on plain ones, 206 and 304, too.
-4. A coded body has a tag of its own, `"v1-gzip"` for `"v1"`, and the application never sees it: If-None-Match and
-   If-Match come to it in its own tags, and its 304 goes out with the one that the client holds. If-Match works after a
-   coded GET.
-5. Accept-Ranges and the digests of the plain body are removed from coded responses. HEAD has the headers of GET.
+4. A coded body has a tag of its own, `"v1-gzip"` for `"v1"`, and the application never sees it: If-None-Match, If-Match
+   and WebDAV's If come to it in its own tags, and its 304 goes out with the one that the client holds. If-Match works
+   after a coded GET.
+5. Accept-Ranges and the digests of the plain body are removed from coded responses, and from their trailers,
+   as an ETag there is. HEAD has the headers of GET.
 6. Streams: what was sent can be decoded at most 25 ms later, and a stream of many small pieces still shrinks. The start
    of an event stream goes out at once, and each event can be decoded when it comes. A stream that breaks off ends
    without its end.
@@ -103,7 +104,8 @@ What it does:
 7. Large pieces are decoded in threads, so that the event loop stays free.
 
 Requests without Content-Encoding, or with `identity`, pass untouched, as do WebSockets. A GET, HEAD, DELETE or OPTIONS
-request whose body is empty passes whatever its Content-Encoding names; an empty POST is not valid in any coding.
+request whose body is empty passes, too, if its Content-Encoding is accepted (else it is 415, like every request); an
+empty POST is not valid in any coding.
 
 Caveats:
 

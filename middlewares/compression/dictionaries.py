@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from binascii import a2b_base64
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from os import PathLike
@@ -21,10 +21,11 @@ from .encoders import Encoder, Zstd, with_first_output, zstd_module
 _MAGIC = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 
 # RFC 8941 3.3.5: a byte sequence stands between colons; its parameters say nothing here. 32 bytes are 43 digits of
-# base64 and one of padding, which may be missing (4.2.7).
-_HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?:(?: *;[^:,]*)? *")
+# base64 and one of padding, which may be missing (4.2.7). No two parts that follow each other take the same bytes, so
+# that no value makes the expression go back: linear whatever comes.
+_HASH = re.compile(rb" *:([A-Za-z0-9+/]{43})=?: *(?:;[^:,]*)?")
 
-# Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 2 MB.
+# Clients hold few versions of few files: this is room for 64 of 256 KB. In use, one takes 2 MB at level 3, 10 MB at 19.
 MOST_LEARNED, MOST_LEARNED_BYTES = 64, 16_777_216
 LARGEST_LEARNED = 4_194_304
 
@@ -57,6 +58,8 @@ class Dictionary(Zstd):
         window = min(max(8 << 20, self.size * 5 // 4), 128 << 20)
         self._options[zstd.CompressionParameter.window_log] = window.bit_length() - 1
         self.is_slow = True  # until it is digested: 3 ms for 280 KB
+        # One context, of 0.8 MB at level 3 and 5 MB at 19, and not one for each thread: there are many dictionaries.
+        self._idle = deque(maxlen=1)
 
     def whole(self, body: bytes) -> bytes:
         """Code a complete body."""

@@ -6,6 +6,7 @@ zlib, brotli and zstd are imported when a codec is made, not with the room.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -212,12 +213,12 @@ class Zstd:
             parameter.chain_log: _EVENT_TABLE_LOG,
         }
         self._length = _lengths(padding)
-        self._idle: list[Any] = []
+        self._idle: deque[Any] = deque()
 
     def whole(self, body: bytes) -> bytes:
         """Code a complete body."""
         # To make a context takes half the time that 1 KB takes to be coded. Each is used by one body at a time: what is
-        # popped from a list is popped once, in whichever thread.
+        # popped from a deque is popped once, in whichever thread.
         try:
             context = self._idle.pop()
         except IndexError:

@@ -1,8 +1,8 @@
 """Entity tags of coded responses: told from the plain ones on the way out, and told back on the way in.
 
 A coded body is another representation than the plain one, and has another strong tag (RFC 9110 8.8.3.3). The
-application knows only its own tags, so that a client's If-None-Match and If-Match are translated for it. With a weak
-tag alone every If-Match would fail, as it is compared strongly (RFC 9110 13.1.1).
+application knows only its own tags, so that a client's If-None-Match, If-Match and If (WebDAV's) are translated for it.
+With a weak tag alone every If-Match would fail, as it is compared strongly (RFC 9110 13.1.1).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def kept_apart(tag: bytes) -> bytes:
 
 
 def translated(field: bytes, *, weak: bool = False) -> bytes:
-    """If-None-Match or If-Match in the application's own tags. With `weak`, ours are taken for strong ones again."""
+    """A condition of a request in the application's own tags. With `weak`, ours are taken for strong ones again."""
     if weak:
         field = _WEAK.sub(b"", field)
     return _MARKED.sub(lambda match: match[1] + match[2][:-9] if match[2] else b"", field)

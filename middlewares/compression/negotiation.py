@@ -11,7 +11,8 @@ class Choice(NamedTuple):
 
     Attributes:
         coding: The best of the codings on offer; None for plain content.
-        is_forced: Whether plain content is refused, so that what is small or does not shrink is coded, too.
+        is_forced: Whether plain content is refused, so that what is small or does not shrink is coded, too, if there
+            is something to code it by.
         takes_dictionary: Whether `dcz` is at least as welcome as all else.
     """
 
@@ -40,6 +41,6 @@ def negotiate(accept: bytes, offers: Sequence[bytes]) -> Choice:
     dictionary = weights.get(b"dcz", unnamed)
     return Choice(
         coding=best if ranks[best] and ranks[best] >= (plain or 0) else None,
-        is_forced=plain == 0 and ranks[best] > 0,
+        is_forced=plain == 0,
         takes_dictionary=dictionary > 0 and dictionary >= max(ranks[best], plain or 0),
     )

@@ -43,11 +43,20 @@ USUAL: Mapping[bytes, bytes] = {}
 
 # Not true of the coded body. RFC 9110 14.3: ranges would be of coded bytes, which no application counts; RFC 9530 2, 3:
 # digests are of the content with its codings.
-DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
-_NOT_OF_CODED = DIGESTS | {b"content-length", b"accept-ranges"}
+_NOT_OF_CODED = frozenset(
+    {b"content-length", b"accept-ranges", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
+)
+# A tag in trailers is of the plain body, too, and comes late: the coded one has another (RFC 9110 8.8.3.3).
+NOT_OF_CODED_TRAILERS = _NOT_OF_CODED | {b"etag"}
+
+# The request headers with tags to translate; `If` is WebDAV's (RFC 4918 10.4). Not If-Range: see `conditional`.
+_CONDITIONS = frozenset({b"if-none-match", b"if-match", b"if"})
 
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 256  # of Accept-Encoding; a browser's has 40 bytes
+# To read the 64 KB that servers let through holds the event loop for 30 to 70 ms, each time, as what is so long is not
+# remembered. No client needs it, and plain content is right without the field, too.
+_LONGEST_READ = 4096
 
 
 class Asked:
@@ -213,9 +222,7 @@ class CompressionPolicy:
         """One line of Vary -> the same with the request headers that decide."""
         self.vary: list[Header] = [(b"vary", b", ".join(self.varied.names))]
         """What joins the headers of every response that could be coded, if they have no Vary of their own."""
-        self.fields = frozenset(
-            {b"accept-encoding", b"if-none-match", b"if-match"} | ({b"available-dictionary"} if self._shelf else set())
-        )
+        self.fields = _CONDITIONS | {b"accept-encoding", *([b"available-dictionary"] if self._shelf else [])}
         """The request headers that are looked for, in every request."""
 
     # ---- the request
@@ -224,7 +231,10 @@ class CompressionPolicy:
         """What a request asks for by Accept-Encoding, its lines joined by commas.
 
         Without that field, RFC 9110 12.5.3 allows any coding; but such a client may know none, and gets plain content.
+        So does one whose field is too long to be read.
         """
+        if len(accept) > _LONGEST_READ:
+            return self.known[None]
         choice = negotiate(accept, tuple(self._codecs))
         codec = None if choice.coding is None else self._codecs[choice.coding]
         plain_lengths = _ALL if codec is None else frozenset[bytes]() if choice.is_forced else self._small
@@ -245,7 +255,7 @@ class CompressionPolicy:
         tags: list[bytes] = []
         fresh: list[Header] | None = None
         for index, (name, value) in enumerate(scope["headers"]):
-            if name in (b"if-none-match", b"if-match"):
+            if name in _CONDITIONS:
                 if name == b"if-none-match":
                     tags.append(value)
                 field = translated(value, weak=self._weak)
@@ -257,7 +267,9 @@ class CompressionPolicy:
             named = request_values(scope, b"available-dictionary")
             dictionary = self._shelf.find(named[0]) if len(named) == 1 else None
         asked = Asked(
-            *(asked.codec, asked.is_forced, asked.takes_dictionary, asked.plain_lengths),
+            *(asked.codec, asked.is_forced, asked.takes_dictionary),
+            # Where `dcz` is all that it takes, no length says that the body is plain.
+            asked.plain_lengths if dictionary is None or asked.codec is not None else (),
             dictionary,
             b", ".join(tags),
         )
@@ -296,7 +308,7 @@ class CompressionPolicy:
             content_type: Its Content-Type, or nothing.
             declared: Its Content-Length, or nothing.
             rare: Its other `DECISIVE` headers; or `USUAL`, if it has none, and those two in lower case.
-            scope: Of the request.
+            scope: Of the request, as the application got it.
             asked: What the request asks for.
         """
         kind = self.kinds.get(content_type) or self._kind(content_type)
@@ -313,8 +325,11 @@ class CompressionPolicy:
         else:
             headers += self.vary
         length = _number(declared) if declared else None
+        codec = asked.codec
+        if codec is None and asked.dictionary is not None and kind is not EVENTS:  # `dcz` is all that it takes
+            codec = asked.dictionary if self._shelf is not None and self._shelf.serves(scope, headers) else None
         if (
-            asked.codec is None
+            codec is None
             or status in _UNCODED
             or (length is not None and length < self.minimum_size and kind is not EVENTS and not asked.is_forced)
         ):
@@ -325,8 +340,7 @@ class CompressionPolicy:
                     # RFC 9111 3.2: caches write what a 304 says onto the coded response that they hold.
                     headers = [pair for pair in headers if pair[0].lower() not in _NOT_OF_CODED]
             return {**message, "headers": headers}
-        is_usual = rare is USUAL
-        plan = Plan(message, headers, asked.codec, length, is_usual, kind is EVENTS, asked.is_forced, self._weak)
+        plan = Plan(message, headers, codec, length, rare is USUAL, kind is EVENTS, asked.is_forced, self._weak)
         if self._shelf is not None and kind is not EVENTS:
             self._use_dictionary(plan, self._shelf, message, headers, rare, scope, asked)
         return plan
@@ -363,10 +377,12 @@ class CompressionPolicy:
         if not shelf.serves(scope, headers):
             return
         plan.codec = asked.dictionary or plan.codec
-        if scope["method"] != "GET" or message["status"] != 200 or not _is_kept(rare):
+        method = scope["method"]
+        if method not in ("GET", "HEAD") or message["status"] != 200 or not _is_kept(rare):
             return
         is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
-        plan.learning = shelf.learning() if is_learned else None
+        # RFC 9110 9.3.2: HEAD has the header fields of GET, but no client gets its body.
+        plan.learning = shelf.learning() if is_learned and method == "GET" else None
 
     def _kind(self, content_type: bytes) -> str:
         kind = kind_of(content_type, self._excluded_types)

@@ -13,7 +13,7 @@ from anyio import CancelScope, Event, Lock, sleep
 
 from .._http.tasks import run_detached
 from ..asgi import Message, Send
-from .policy import DIGESTS, Plan
+from .policy import NOT_OF_CODED_TRAILERS, Plan
 from .threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class CodedResponse:
         more = message.get("more_body", False)
         if self._is_head and not size and not more:
             # RFC 9110 9.3.2: the header fields of GET, as far as they are known without its body.
-            await self._settle(plan.coded(None), message)
+            await self._settle(plan.coded(None), message, is_coded=True)
         elif more and (size == 0 or size != plan.length):
             stream = self._new_stream()
             await self._send(plan.coded(None))
@@ -116,16 +116,17 @@ class CodedResponse:
             if len(coded) < size or plan.is_forced:
                 message = {**message}
                 message["body"] = coded
-                await self._settle(plan.coded(len(coded)), message)
+                await self._settle(plan.coded(len(coded)), message, is_coded=True)
                 if plan.learning is not None:
                     await _learn(plan.learning, body, self._threads_from)
             else:
                 await self._settle(plan.plain(), message)
 
-    async def _settle(self, start: Message, message: Message) -> None:
+    async def _settle(self, start: Message, message: Message, *, is_coded: bool = False) -> None:
         await self._send(start)
         await self._send(message)
-        self.send = self._send  # whatever follows passes
+        # Whatever follows passes. (No method here: a response that holds its own is left to the garbage collector.)
+        self.send = _after_coded(self._send) if "trailers" in start and is_coded else self._send
 
     def _new_stream(self) -> _Stream:
         self._stream = _Stream(self._plan, self._send, self._threads_from, is_head=self._is_head)
@@ -195,7 +196,7 @@ class _Stream:
         if kind in _FILES:
             raise RuntimeError(f"{kind} cannot follow the start of a coded response; the extension was not offered")
         if kind != "http.response.body":
-            await self._send(_without_digests(message) if kind == "http.response.trailers" else message)
+            await self._send(_of_coded(message))
             return
         # The timer sends, too, and event streams have several writers: one of events, one of what keeps them open.
         async with self._lock:
@@ -298,8 +299,14 @@ class _Timer:
         self.done = Event()
 
 
-def _without_digests(message: Message) -> Message:
-    """Trailers without digests of the plain body (RFC 9530 2, 3: they are of the content with its codings)."""
+def _after_coded(send: Send) -> Send:
+    return lambda message: send(_of_coded(message))
+
+
+def _of_coded(message: Message) -> Message:
+    """A message beside a coded body: trailers lose what is true of the plain one alone, all others are as they were."""
+    if message["type"] != "http.response.trailers":
+        return message
     headers = [*(message.get("headers") or ())]
-    kept = [pair for pair in headers if pair[0].lower() not in DIGESTS]
+    kept = [pair for pair in headers if pair[0].lower() not in NOT_OF_CODED_TRAILERS]
     return message if len(kept) == len(headers) else {**message, "headers": [(bytes(n), bytes(v)) for n, v in kept]}

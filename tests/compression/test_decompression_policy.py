@@ -93,10 +93,11 @@ def test_accepted(values, coding):
     ],
     ids=repr,
 )
-def test_unsupported(values):
+@pytest.mark.parametrize("method", ["POST", "GET", "HEAD", "DELETE", "OPTIONS"])
+def test_unsupported(values, method):
     """Codings that are unknown, not accepted, malformed or upon each other are 415 (RFC 9110 8.4, 15.5.16)."""
     with pytest.raises(Refusal) as refused:
-        DEFAULT.body(values, "POST")
+        DEFAULT.body(values, method)
     assert (refused.value.status, refused.value.detail) == (415, DEFAULT.unsupported)
 
 

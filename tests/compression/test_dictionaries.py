@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -86,6 +88,26 @@ def test_is_slow_until_digested():
     assert not shelf(OLD).find(named(OLD)).is_slow
 
 
+def test_one_context_is_kept():
+    """However many threads use a dictionary at once, one context of zstd stays for the next body."""
+    dictionary = Dictionary(OLD, 3)
+    made, all_are_here, coded = dictionary._new, threading.Barrier(3), []
+
+    def make(options):
+        all_are_here.wait(10)
+        return made(options)
+
+    dictionary._new = make
+    threads = [threading.Thread(target=lambda: coded.append(dictionary.whole(NEW))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 == len(dictionary._idle)
+    assert [NEW] * 3 == [decode(one, OLD) for one in coded]
+    assert NEW == decode(dictionary.whole(NEW), OLD)  # by that one: to make another would wait for the others
+
+
 def test_two_dictionaries_have_two_suffixes():
     """Bodies coded by different dictionaries are different representations (RFC 9110 8.8.1)."""
     assert b"-dcz-" + hashlib.sha256(OLD).hexdigest()[:16].encode() == Dictionary(OLD, 3).suffix
@@ -129,6 +151,33 @@ def test_find_nothing(available):
 def test_find_any_bytes(available):
     """No bytes raise."""
     assert shelf().find(available) is None
+
+
+def named_by_hand(value):
+    """The digits of the one byte sequence that a value holds; None if it holds another thing."""
+    before, *rest = value.split(b":")
+    if len(rest) != 2 or before.strip(b" "):
+        return None
+    digits, parameters = rest[0].removesuffix(b"="), rest[1].lstrip(b" ")
+    is_one = parameters[:1] in (b"", b";") and b"," not in parameters
+    return digits if is_one and re.fullmatch(rb"[A-Za-z0-9+/]{43}", digits) else None
+
+
+@given(st.lists(st.sampled_from([b" ", b":", b";", b",", b"=", b"a", b"\n", b"A" * 43, named(OLD)])).map(b"".join))
+def test_find_by_hand(available):
+    """The expression takes what a split at the colons takes, spaces and parameters included (RFC 8941 3.3.5)."""
+    match = module._HASH.fullmatch(available)
+    assert named_by_hand(available) == (match and match[1])
+
+
+@pytest.mark.parametrize("filler", [b" ", b";", b"; ", b" ;", b"a", b"=", b":", b"A", b" :"])
+@pytest.mark.parametrize("end", [b"", b",", b":"])
+def test_find_in_half_a_megabyte(filler, end):
+    """Long values are read at once: were the time not linear, this test would take minutes."""
+    for beginning in (b"", b":", named(OLD), named(OLD, b";")):
+        available = beginning + filler * (500_000 // len(filler)) + end
+        is_named = named_by_hand(available) is not None
+        assert is_named is (shelf(OLD).find(available) is not None)
 
 
 def test_learn():

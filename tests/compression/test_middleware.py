@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from middlewares.compression import CompressionMiddleware, dictionaries, encoders, threads
+from middlewares.compression.responses import CodedResponse
 from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, run
 from tests.compression.coded import zstd
@@ -481,6 +482,20 @@ def test_conditions():
     assert start((b"etag", b'"v1-gzip"'), VARY, status=304) == sent[0]
 
 
+def test_conditions_of_webdav():
+    """A PUT that names the tag of a coded GET in `If` comes to the application with its own (RFC 4918 10.4)."""
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["headers"])
+        await send(start(status=204))
+        await send(body())
+
+    scope = http_scope("PUT", headers=[(b"if", b'(["v1-gzip"])')])
+    assert [start(status=204), body()] == run(linted(app), scope)
+    assert [[(b"if", b'(["v1"])')]] == seen
+
+
 @backends
 def test_routing_at_the_start(backend):
     """What a router has written into the changed scope is seen outside as the response starts."""
@@ -563,6 +578,35 @@ def test_predicate():
         assert [start(JSON), body(TEXT)] == run(app, accepting(path="/plain"))
         assert encoding("gzip") in run(app, accepting(path="/code"))[0]["headers"]
         assert [start(JSON), body(TEXT)] == run(app, http_scope(path="/plain"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [
+        pytest.param([], {}, id="the server's scope"),
+        pytest.param([(b"if-none-match", b'"v0-gzip"')], {}, id="a copy, with other tags"),
+        pytest.param([], {"extensions": FILES}, id="a copy, without files"),
+    ],
+)
+def test_conditions_see_what_the_application_wrote(headers, more):
+    """The predicate and `use_as_dictionary` see sessions and routes, also those in a copy of the scope (BREACH)."""
+    seen = []
+
+    def condition(scope):
+        seen.append((scope["session"], scope["path_params"]))
+        return True
+
+    async def app(scope, receive, send):
+        scope["session"], scope["path_params"] = {"user": "ann"}, {"name": "a"}
+        await send(start(JSON))
+        await send(body(TEXT))
+
+    guarded = CompressionMiddleware(
+        app, predicate=lambda scope, start: condition(scope), use_as_dictionary={condition: "/*"}
+    )
+    sent = run(guarded, accepting("gzip", "GET", *headers, **more))
+    assert (b"use-as-dictionary", b'match="/*"') in sent[0]["headers"]
+    assert [({"user": "ann"}, {"name": "a"})] * 2 == seen
 
 
 @pytest.mark.parametrize("headers", [[JSON], [JSON, TAG], [JSON, (b"ETag", b'"v1"')]])
@@ -855,16 +899,55 @@ def test_a_body_of_another_length(pieces):
     assert all(message["more_body"] for message in recorder.sent[1:])
 
 
-def test_trailers_without_digests():
-    """Digests of the plain body in trailers are removed, the other ones stay (RFC 9530 2, 3)."""
+@pytest.mark.parametrize(
+    ("method", "pieces"),
+    [
+        pytest.param("GET", [body(TEXT)], id="whole"),
+        pytest.param("GET", [body(TEXT, more=True), body()], id="stream"),
+        pytest.param("HEAD", [body()], id="HEAD"),
+    ],
+)
+@pytest.mark.parametrize("coding", ["gzip", ""])
+def test_trailers_of_the_plain_body(method, pieces, coding):
+    """Digests, ranges and tag of the plain body leave the trailers of a coded one (RFC 9530 2, 3; RFC 9110 8.8.3, 14.3)."""
     trailers = {
         "type": "http.response.trailers",
-        "headers": [(b"Repr-Digest", b"x"), (b"x", b"1"), (b"digest", b"x")],
+        "headers": [
+            (b"Repr-Digest", b"x"),
+            (b"x", b"1"),
+            (b"digest", b"x"),
+            (b"ETag", b'"v1"'),
+            (b"accept-ranges", b"b"),
+        ],
         "more_trailers": False,
     }
-    app = CompressionMiddleware(sending(start(JSON, trailers=True), body(TEXT, more=True), body(), trailers))
-    sent = run(app, accepting("gzip", extensions={"http.response.trailers": {}}))
-    assert {**trailers, "headers": [(b"x", b"1")]} == sent[-1]
+    given = [*trailers["headers"]]
+    app = CompressionMiddleware(sending(start(JSON, trailers=True), *pieces, trailers))
+    sent = run(app, accepting(coding, method, extensions={"http.response.trailers": {}}))
+    assert {**trailers, "headers": [(b"x", b"1")] if coding else given} == sent[-1]
+    assert given == trailers["headers"]
+
+
+@pytest.mark.parametrize("more", [{}, {"trailers": True}], ids=["body", "trailers"])
+def test_nothing_is_left_to_the_collector(more):
+    """A coded response is gone with its request: no cycle of objects keeps its headers."""
+    app, scope = CompressionMiddleware(sending(start(JSON, **more), body(TEXT))), accepting()
+    recorder = Recorder(scope)
+
+    def count():
+        return sum(type(one) is CodedResponse for one in gc.get_objects())  # isinstance asks proxies for their class
+
+    async def main():
+        gc.collect()
+        gc.disable()
+        try:
+            before = count()
+            await app(scope, recorder.receive, recorder.send)
+            return count() - before
+        finally:
+            gc.enable()
+
+    assert 0 == anyio.run(main)
 
 
 def test_a_timer_that_is_cancelled_before_it_runs():
@@ -1083,6 +1166,38 @@ def test_deltas_between_versions():
     assert 250 > len(third)
     coding, _ = get(b"unknown")
     assert b"zstd" == coding
+
+
+@pytest.mark.parametrize("accept", ["dcz", "gzip;q=0, dcz", "dcz, identity;q=0"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_dictionary_alone(accept, declared):
+    """A client that takes nothing but `dcz` gets it, and files are not offered then (RFC 9842 6.1)."""
+    seen = []
+    hash_of_it = base64.b64encode(hashlib.sha256(TEXT).digest())
+
+    async def app(scope, receive, send):
+        seen.append(scope["extensions"])
+        await send(start(JSON, *([length(TEXT)] if declared else [])))
+        await send(body(TEXT))
+
+    scope = accepting(accept, "GET", (b"available-dictionary", b":" + hash_of_it + b":"), extensions=FILES)
+    sent = run(CompressionMiddleware(app, dictionaries=[TEXT]), scope)
+    vary = (b"vary", b"Accept-Encoding, Available-Dictionary")
+    assert [start(JSON, vary, encoding("dcz"), length(sent[1]["body"])), body(sent[1]["body"])] == sent
+    assert TEXT == zstd.ZstdDecompressor(zstd_dict=zstd.ZstdDict(TEXT, is_raw=True)).decompress(sent[1]["body"][40:])
+    assert [{"http.response.push": {}}] == seen
+
+
+@pytest.mark.parametrize("pieces", [[body()], [body(TEXT)], [body(TEXT, more=True), body()]])
+def test_head_of_a_dictionary(pieces):
+    """HEAD has the mark of GET, but for a length that is not known; a body that the application sends is not learned."""
+    app = CompressionMiddleware(sending(start(JSON), *pieces), use_as_dictionary={"/": "/*"})
+    head = run(app, accepting("gzip", "HEAD"))[0]["headers"]
+    assert {} == app._policy._shelf._learned
+    get = run(CompressionMiddleware(sending(start(JSON), body(TEXT)), use_as_dictionary={"/": "/*"}), accepting("gzip"))
+    known = [pair for pair in get[0]["headers"] if pair[0] != b"content-length" or pieces == [body(TEXT)]]
+    assert (b"use-as-dictionary", b'match="/*"') in head
+    assert known == head
 
 
 def test_what_is_too_large_to_learn(monkeypatch):

@@ -27,12 +27,12 @@ OFFERS = (b"zstd", b"br", b"gzip")
         pytest.param(b"gzip;q=0, *", b"zstd", False, id="star stands for what is not named"),
         pytest.param(b"*;q=0.5, gzip;q=0.7", b"gzip", False, id="named beats star"),
         pytest.param(b"*;q=0, gzip", b"gzip", True, id="star refuses plain content"),
-        pytest.param(b"*;q=0", None, False, id="nothing at all"),
+        pytest.param(b"*;q=0", None, True, id="nothing at all"),
         pytest.param(b"*;q=0, identity", None, False, id="plain only"),
         pytest.param(b"identity", None, False, id="identity"),
-        pytest.param(b"identity;q=0", None, False, id="plain refused, and nothing else asked for"),
+        pytest.param(b"identity;q=0", None, True, id="plain refused, and nothing else asked for"),
         pytest.param(b"identity;q=0, gzip;q=0.1", b"gzip", True, id="plain refused"),
-        pytest.param(b"identity;q=0, deflate", None, False, id="plain refused, and nothing that we have"),
+        pytest.param(b"identity;q=0, deflate", None, True, id="plain refused, and nothing that we have"),
         pytest.param(b"identity;q=1, gzip;q=0.5", None, False, id="plain preferred"),
         pytest.param(b"identity;q=0.5, gzip;q=0.5", b"gzip", False, id="plain no better"),
         pytest.param(b"identity;q=0.5, gzip;q=0.6", b"gzip", False, id="plain worse"),
@@ -69,6 +69,8 @@ def test_the_server_s_order():
         (b"dcz;q=0.5, zstd", False),
         (b"dcz, zstd;q=0.5", True),
         (b"dcz;q=0.5, identity;q=0.8", False),
+        (b"dcz", True),
+        (b"gzip;q=0, dcz", True),
         (b"*", True),
     ],
 )
@@ -94,12 +96,11 @@ def test_weights(given_members):
     choice = negotiate(accept, OFFERS)
     if choice.coding is None:
         assert all(weight(name) == 0 or weight(name) < plain for name in OFFERS)
-        assert not choice.is_forced
     else:
         assert weight(choice.coding) > 0
         assert all(weight(choice.coding) >= weight(name) for name in OFFERS)
         assert weight(choice.coding) >= plain or b"identity" not in weights
-        assert choice.is_forced is (plain == 0)
+    assert choice.is_forced is (plain == 0)
 
 
 @given(st.binary(max_size=80))

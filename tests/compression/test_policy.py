@@ -9,6 +9,7 @@ import inspect
 import pytest
 
 from middlewares.compression import CompressionMiddleware
+from middlewares.compression import policy as module
 from middlewares.compression.policy import CompressionPolicy, Plan
 from middlewares.testing import http_scope
 
@@ -210,6 +211,23 @@ def test_conditions_come_in_the_application_s_tags():
     assert scope["headers"][0] == (b"if-match", b'"a-br"')
 
 
+@pytest.mark.parametrize(
+    ("field", "plain"),
+    [
+        (b'(["v1-gzip"])', b'(["v1"])'),
+        (b'(<urn:x-gzip> [W/"v1-br"]) (Not ["v2-zstd"])', b'(<urn:x-gzip> [W/"v1"]) (Not ["v2"])'),
+        (b'<http://a/-gzip> (<urn:a> ["v1-gzip-identity"])', b'<http://a/-gzip> (<urn:a> ["v1-gzip"])'),
+    ],
+)
+def test_conditions_of_webdav(field, plain):
+    """The tags in `If` are translated as well, its URLs are not, and no 304 repeats one (RFC 4918 10.4)."""
+    deciding = policy()
+    assert b"if" in deciding.fields
+    asked, headers = deciding.conditional(http_scope("PUT", headers=[(b"if", field)]), deciding.asked(b"gzip"))
+    assert [(b"if", plain)] == headers
+    assert b"" == asked.if_none_match
+
+
 def test_weak_tags_with_padding():
     """With padding the tag is weak, and comes back strong (RFC 9110 8.8.1, 13.1.1)."""
     deciding = policy(random_padding=10)
@@ -258,6 +276,18 @@ def test_memory_is_bounded():
     assert b"gzip," * 1000 not in policy().known
 
 
+@pytest.mark.parametrize("ending", [b"", b", *;q=0"], ids=["", "plain content refused"])
+def test_long_accept_encoding(ending, monkeypatch):
+    """Of Accept-Encoding 4 KB are read; a longer one is as none, whatever it says, and costs nothing (RFC 9110 12.5.3)."""
+    deciding, read = policy(), []
+    negotiating = module.negotiate
+    monkeypatch.setattr(module, "negotiate", lambda accept, offers: read.append(accept) or negotiating(accept, offers))
+    longest = (b"gzip" + ending).rjust(4096, b",")
+    assert (b"content-encoding", b"gzip") == deciding.asked(longest).codec.field
+    assert deciding.asked(b"," + longest) is deciding.asked(b"x" * 65_536) is deciding.known[None]
+    assert [longest] == read
+
+
 # ---- dictionaries
 
 OLD = b"an old version of a file"
@@ -303,6 +333,38 @@ def test_no_dictionary(scope, accept, headers, token):
     assert (b"content-encoding", token) == plan.codec.field
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_forced"),
+    [
+        (b"dcz", False),
+        (b"gzip;q=0, dcz", False),
+        (b"dcz, identity;q=0", True),
+        (b"dcz;q=0.5, identity;q=0.4, gzip;q=0.3", False),
+    ],
+)
+def test_dictionary_alone(accept, is_forced):
+    """`dcz` is given where no other coding is as welcome as plain content, small bodies only if that is refused."""
+    plan = planned(dictionary_scope(), start([JSON]), accept, dictionaries=[OLD])
+    assert (b"content-encoding", b"dcz") == plan.codec.field
+    assert is_forced is plan.is_forced
+    small = planned(dictionary_scope(), start([JSON, (b"content-length", b"5")]), accept, dictionaries=[OLD])
+    assert is_forced is isinstance(small, Plan)
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers"),
+    [
+        pytest.param(http_scope(), [JSON], id="none named"),
+        pytest.param(dictionary_scope((b"sec-fetch-mode", b"no-cors")), [JSON], id="a foreign page"),
+        pytest.param(dictionary_scope(), [(b"content-type", b"text/event-stream")], id="events"),
+    ],
+)
+@pytest.mark.parametrize("accept", [b"dcz", b"dcz, identity;q=0"])
+def test_no_dictionary_alone(scope, headers, accept):
+    """Where it cannot be given, and nothing else is acceptable, the content is plain (RFC 9110 12.5.3)."""
+    assert start([*headers, VARY_BOTH]) == planned(scope, start(headers), accept, dictionaries=[OLD])
+
+
 USES = {"/app": "/app/*"}
 MARK = (b"use-as-dictionary", b'match="/app/*"')
 
@@ -314,6 +376,13 @@ def test_use_as_dictionary():
     assert MARK in plan.coded(None)["headers"]
     assert MARK not in plan.plain()["headers"]
     assert plan.learning is not None
+
+
+def test_use_as_dictionary_of_head():
+    """HEAD is marked as GET is, but teaches nothing, as its client gets no body (RFC 9110 9.3.2)."""
+    plan = planned(http_scope("HEAD", "/app/x"), start([JSON]), b"gzip, br", use_as_dictionary=USES)
+    assert MARK in plan.coded(None)["headers"]
+    assert plan.learning is None
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from ..asgi import Scope
 
 
-def share_routing(inner: Scope, outer: Scope) -> None:
-    """Copy what routers have written into `inner`, a changed copy of `outer`, back to `outer`.
+def share_written(inner: Scope, outer: Scope) -> None:
+    """Copy what routers, sessions and logins have written into `inner`, a changed copy of `outer`, back to `outer`.
 
-    A layer that hands on a copy of the scope would hide from the layers outside which route was matched; logs and
-    metrics name requests by it. Call this as the response starts, and again when the application has returned or
-    raised.
+    A layer that hands on a copy of the scope would hide from the layers outside which route was matched, and whose
+    request it is; logs and metrics name requests by it, and a predicate of compression may ask for it. Call this as the
+    response starts, and again when the application has returned or raised.
 
-    The keys are those of Starlette (`route`, `path_params`, `endpoint`), Litestar (`path_template`) and FastAPI
-    (`fastapi`), each as the innermost router left it.
+    The keys are those of Starlette (`route`, `path_params`, `endpoint`, `session`, `user`, `auth`), Litestar
+    (`path_template`) and FastAPI (`fastapi`), each as the innermost layer left it.
     """
     # Written out: this runs twice for each request, and a loop takes twice as long.
     if "route" in inner:
@@ -26,3 +26,9 @@ def share_routing(inner: Scope, outer: Scope) -> None:
         outer["path_template"] = inner["path_template"]
     if "fastapi" in inner:
         outer["fastapi"] = inner["fastapi"]
+    if "session" in inner:
+        outer["session"] = inner["session"]
+    if "user" in inner:
+        outer["user"] = inner["user"]
+    if "auth" in inner:
+        outer["auth"] = inner["auth"]

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from .._http.headers import request_values
 from .._http.problem import problem
-from .._http.scope import share_routing
+from .._http.scope import share_written
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .decompression_policy import DecodedBody, DecompressionPolicy, Refusal, decoded_headers
 
@@ -94,7 +94,7 @@ class DecompressionMiddleware:
                     return _dropped()  # what a framework makes of the refusal, a 500 mostly; ours is sent below
                 if message["type"] == "http.response.start":
                     started = True
-                    share_routing(inner, scope)
+                    share_written(inner, scope)
             return send(message)
 
         try:
@@ -107,7 +107,7 @@ class DecompressionMiddleware:
                     await self._refuse(scope, send, refused)
                 raise
         finally:
-            share_routing(inner, scope)
+            share_written(inner, scope)
         if refused is None:
             return
         if not started:

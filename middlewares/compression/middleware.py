@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._http.headers import Header
 from .._http.options import checked_int
 from .._http.paths import Condition
-from .._http.scope import share_routing
+from .._http.scope import share_written
 from ..asgi import AnyASGIApp, Message, OrderRules, Receive, Scope, Send, entry
 from .content_types import CODED, EXCLUDED_CONTENT_TYPES
 from .policy import DECISIVE, USUAL, Asked, CompressionPolicy, Plan
@@ -210,7 +210,7 @@ class CompressionMiddleware:
             await self._app(inner, receive, send_coded)
         finally:
             if inner is not scope:
-                share_routing(inner, scope)
+                share_written(inner, scope)
             if response is not None:
                 await response.close()
 
@@ -227,7 +227,7 @@ def _inner(scope: Scope, headers: list[Header] | None, *, codes: bool) -> Scope:
 def _sharing(send: Send, inner: Scope, scope: Scope) -> Send:
     def send_shared(message: Message) -> Awaitable[None]:  # no await of its own: hands the inner awaitable on
         if message["type"] == "http.response.start":
-            share_routing(inner, scope)
+            share_written(inner, scope)
         return send(message)
 
     return send_shared

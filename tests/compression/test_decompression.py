@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import middlewares
-from middlewares.compression import DecompressionMiddleware
+from middlewares.compression import CompressionMiddleware, DecompressionMiddleware
 from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, lifespan_scope, run, websocket_scope
 from tests.compression.coded import CODINGS, SEVERAL, bomb, encode
@@ -160,6 +160,23 @@ def test_routing_is_shared():
     with pytest.raises(ValueError, match="own"):
         run(DecompressionMiddleware(app), scope)
     assert (at_start, scope["endpoint"]) == (["/{tea}"], "tea")
+
+
+def test_session_is_seen_outside():
+    """A predicate of compression, which stands outside, sees the session of a request whose body is decoded (BREACH)."""
+
+    async def app(scope, receive, send):
+        scope["session"] = {"user": "ann"}
+        await send(START)
+        await send({"type": "http.response.body", "body": b"secret " * 1000})
+
+    guarded = CompressionMiddleware(
+        DecompressionMiddleware(app), predicate=lambda scope, start: not scope.get("session")
+    )
+    scope = request("gzip")
+    scope["headers"].append((b"accept-encoding", b"gzip"))
+    sent = run(guarded, scope, *messages(encode("gzip", TEXT)))
+    assert b"secret " * 1000 == sent[1]["body"]
 
 
 def test_nothing_read_ahead():
@@ -709,7 +726,7 @@ def test_flipped_at_any_byte(coding):
 
 BOMB = """
 import resource, sys, tracemalloc
-from middlewares.compression import DecompressionMiddleware
+from middlewares.compression import CompressionMiddleware, DecompressionMiddleware
 from middlewares.testing import http_scope, run
 
 coded = sys.stdin.buffer.read()

@@ -52,7 +52,7 @@ class SessionMiddleware:
         serializer: An object with `dumps` and `loads`, such as `orjson`. Never pickle: who learns a key could run code.
             None: JSON of the standard library.
         on_store_error: `"raise"`: when the store fails, the request fails before it is answered. `"ignore"`: it has an
-            empty session, what it writes there is lost, and that is logged. Default: `"raise"`.
+            empty session, what cannot be stored is lost, and that is logged. Default: `"raise"`.
         scope_key: The key of the scope that holds the session. Default: `"session"`.
         starlette_cookies: Whether to read the cookies of Starlette's SessionMiddleware as well; ours are written.
             For a switch that logs nobody out; they are signed with SHA-1. Default: False.
@@ -162,14 +162,16 @@ class SessionMiddleware:
                 if scope.get(self._scope_key) is not session:
                     self._adopt(scope, session)
                 state.closed = True
-                if state.is_read and not state.refused:
+                if state.is_read:
                     if cookies is None:
+                        state.is_beginning = True
                         return self._send_stored(message, session, state, send)
+                    cookie = None
                     try:
                         cookie = cookies.cookie(session, state, time.time())
-                    except Exception:
-                        _reopen(state)
-                        raise
+                    except Exception as error:
+                        if _reopens(state, error):
+                            raise
                     message = {**message}
                     message["headers"] = self._policy.add_headers(message.get("headers"), cookie)
             return send(message)
@@ -180,10 +182,12 @@ class SessionMiddleware:
 
     async def _send_stored(self, message: Message, session: Session, state: State, send: Send) -> None:
         try:
-            await cast("StoreKeeper", self._store_keeper).commit(session, state)
-        except Exception:
-            _reopen(state)
-            raise
+            await cast("StoreKeeper", self._store_keeper).save(session, state)
+        except BaseException as error:
+            if _reopens(state, error):
+                raise
+        finally:
+            state.is_beginning = False
         message = {**message}
         message["headers"] = self._policy.add_headers(message.get("headers"), state.cookie)
         await send(message)
@@ -201,9 +205,18 @@ class SessionMiddleware:
             scope[self._scope_key] = session
 
 
-def _reopen(state: State) -> None:
-    """Nothing was sent: the application may mend the session and answer once more, or answer without it."""
-    state.closed, state.refused = False, True
+def _reopens(state: State, error: BaseException) -> bool:
+    """Whether an error as the response begins goes up: the application may mend the session, and answer all the same.
+
+    That answer goes out, in any case: it may be an error page. A cancellation is no error of the session's.
+    """
+    is_error = isinstance(error, Exception)
+    if is_error and state.refused:
+        _logger.warning("the session could not be stored, and the response goes out without it", exc_info=error)
+        return False
+    state.closed = False
+    state.refused = state.refused or is_error
+    return True
 
 
 def _tell_unsaved(session: Session, state: State, scope: Scope) -> None:

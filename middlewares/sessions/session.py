@@ -71,14 +71,17 @@ class State:
     """Of the request."""
     found: Found | None = None
     """What the store has; the cookie is looked into on first use."""
+    is_reading: bool = False
     is_read: bool = False
     """Whether the data is in the dict."""
     snapshot: Snapshot = None
     """What was read, to see whether it has changed."""
     closed: bool = False
     """Whether the response has begun: nothing can be told to the client any more."""
+    is_beginning: bool = False
+    """Whether it is stored as the response begins, so that the client can still be told."""
     refused: bool = False
-    """Whether storing it has raised, and nothing was written to it since: an answer goes out without it."""
+    """Whether to store it has raised, before the response began."""
     is_new: bool = True
     base: Base | None = None
     """What is stored; None if nothing is."""
@@ -123,7 +126,7 @@ class State:
     def end(self) -> None:
         """What is stored is to be removed; what comes now is another session."""
         self.ended = self.ended or self.base
-        self.base = self.next_id = None
+        self.base = self.next_id = self.cookie = None
         self.regenerated = self.marked = self.dead = False
         self.is_new = True
         self.ends += 1
@@ -161,7 +164,8 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         state = self._state
         if not state.is_read:
             with _reading:
-                if not state.is_read:
+                if not state.is_read and not state.is_reading:  # a serializer may read it
+                    state.is_reading = True
                     _clear(self)
                     found = state.keeper.read(state)
                     if found is not None:
@@ -177,7 +181,6 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         state = self._read()
         if state.closed:
             state.keeper.written_late(state)
-        state.refused = False
         return state
 
     @property
@@ -252,7 +255,9 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         state = self._read()
         if state.closed:
             raise RuntimeError("session.regenerate() comes too late: the response has begun")
-        state.regenerated = state.base is not None
+        if state.base is not None:
+            state.regenerated = True
+            state.cookie = None
 
     def invalidate(self) -> None:
         """End the session: its data is gone, in the store as well. What is written afterwards is a new session.

@@ -140,18 +140,6 @@ class StoreKeeper:
         return "`await session.save()` stores it, at any time once the client has an id, which comes with accept"
 
     async def save(self, session: Session, state: State) -> bool:
-        """Store the session now; what the client has to be told waits for the response to begin."""
-        if not session and state.base is None and state.ended is None:
-            return not state.dead
-        if state.closed and (state.base is None or state.base.id is None) and session and not state.dead:
-            if state.failed:  # which was logged
-                return False
-            raise RuntimeError(
-                "session.save() cannot store a new session after the response has begun: the client cannot learn its id"
-            )
-        return await self.commit(session, state)
-
-    async def commit(self, session: Session, state: State) -> bool:
         """Bring the store to what the session holds, and leave in `state.cookie` what the client has to be told.
 
         Returns:
@@ -159,27 +147,24 @@ class StoreKeeper:
 
         Raises:
             TypeError, ValueError: the session holds what cannot be stored.
+            RuntimeError: the response has begun, so that the client cannot learn the id.
             Exception: what the store raises.
         """
-        if not self._policy.renews and (not state.is_read or state.is_unchanged(session)):
-            return not (state.dead or state.failed)
+        if not self._policy.renews and not state.is_busy and (not state.is_read or state.is_unchanged(session)):
+            return not (state.dead or state.unknown)
         # One after the other, if several tasks save; anyio's Lock would let others run first, each time.
         while state.is_busy:
             state.idle = state.idle or self._event()
             await state.idle.wait()
         state.is_busy = True
-        cookie = state.cookie
         try:
             if not state.unknown:
-                await self._commit(session, state, time.time())
-                state.failed = False
+                state.failed = not await self._commit(session, state, time.time())
             elif self.is_modified(session, state):
                 logger.warning("the store of sessions failed: what was written to the session is dropped")
         except _UnavailableError as error:
-            state.failed, state.cookie = True, cookie
-            logger.warning(
-                "the store of sessions failed: what was written to the session is dropped", exc_info=error.__cause__
-            )
+            state.failed = True
+            logger.warning("the store of sessions failed: the session was not stored", exc_info=error.__cause__)
         finally:
             state.is_busy = False
             if state.idle is not None:
@@ -187,7 +172,8 @@ class StoreKeeper:
                 state.idle = None
         return not (state.dead or state.failed)
 
-    async def _commit(self, session: Session, state: State, now: float) -> None:
+    async def _commit(self, session: Session, state: State, now: float) -> bool:
+        """False if the store has failed before, and it is too late now."""
         data = self._codec.dumps(session) if session else b""  # raises before anything is stored
         if not data and state.base is not None:
             state.end()
@@ -196,43 +182,54 @@ class StoreKeeper:
                 await self._ask(self._store.delete(_key(state.ended.id)))
             state.ended, state.cookie, state.dead = None, self._policy.removal, False
         if not data or state.dead:
-            return
+            return True
         # What is done to the session while the store is asked is for the next time.
         base, change, ends = state.base, self._delta(state, data), state.ends
         regenerated, marked = state.regenerated, state.marked
         is_due = self._is_due(state, change)
         if not is_due and not self._policy.renews:
-            return
+            return True
+        if state.closed and not state.is_beginning and (base is None or base.id is None or regenerated):
+            if state.failed:  # as the response began, which was logged
+                return False
+            raise RuntimeError(
+                "session.save() cannot store a new session after the response has begun: the client cannot learn its id"
+            )
         envelope = Envelope(int(now) if base is None else base.envelope.created, int(now), state.max_age)
         stored: _Record | None = (envelope, data)
         if base is None or base.id is None:
-            session_id = state.next_id or self._token(32)
+            session_id = state.next_id = state.next_id or self._token(32)
             await self._create(session_id, envelope, data, now)
         elif regenerated:
-            session_id = state.next_id or self._token(32)
-            stored = await self._move(base, base.id, session_id, (envelope, data), change, now)
+            session_id = state.next_id = state.next_id or self._token(32)
+            stored = await self._move(state, base, base.id, session_id, (envelope, data), change, now)
         else:
             session_id = base.id
             stored = await self._update(base, session_id, envelope, change, now)
         if state.ends != ends:
             if stored is not None and stored[1]:
                 state.ended = Base(session_id, stored[0], data)
-            return
-        if base is None or base.id is None or regenerated:
+            return True
+        if base is None or base.id is None or stored is None:
             state.next_id, state.regenerated = None, False
         state.marked = state.marked and not marked
         if stored is not None and stored[1]:
             if state.max_age == envelope.max_age:
                 state.max_age = stored[0].max_age  # which another request may have set
-            state.base, state.snapshot = Base(session_id, stored[0], data), None
-            state.cookie = self._policy.set_cookie(self._tokens.dumps(session_id.encode()), stored[0], now)
-            return
+            self._keep(state, Base(session_id, stored[0], data), now)
+            return True
         state.dead, state.base, state.cookie = True, None, None
         if stored is not None:  # this request and another one have each removed what the other left
             await self._ask(self._store.delete(_key(session_id)))
             state.cookie = self._policy.removal
         elif is_due:
             logger.warning("the session was ended by another request: what was written to it is dropped")
+        return True
+
+    def _keep(self, state: State, base: Base, now: float) -> None:
+        state.base, state.snapshot = base, None
+        if not state.regenerated and base.id is not None:  # else the client learns its next id
+            state.cookie = self._policy.set_cookie(self._tokens.dumps(base.id.encode()), base.envelope, now)
 
     async def _create(self, session_id: str, envelope: Envelope, data: bytes, now: float) -> None:
         record = pack(envelope, data)
@@ -264,7 +261,7 @@ class StoreKeeper:
         return written
 
     async def _move(
-        self, base: Base, old_id: str, new_id: str, new: _Record, change: Delta | None, now: float
+        self, state: State, base: Base, old_id: str, new_id: str, new: _Record, change: Delta | None, now: float
     ) -> _Record | None:
         """Give the session another id. None if it is gone.
 
@@ -272,6 +269,7 @@ class StoreKeeper:
         the old one, and nobody knows the new one. The old one ends by a write, which tells what it held at that point:
         no write of another request comes between that and the end.
         """
+        ends = state.ends
         await self._create(new_id, *new, now)
         latest = new
 
@@ -286,12 +284,21 @@ class StoreKeeper:
         if not await self._ask(self._store.update(_key(old_id), ended, _TOMBSTONE_TTL)):
             await self._ask(self._store.delete(_key(new_id)))
             return None
+        # From here on there is no way back, whatever fails or is cancelled.
+        if state.ends == ends:
+            state.regenerated, state.next_id = False, None
+            self._keep(state, Base(new_id, *new), now)
+        else:
+            state.ended = Base(new_id, *new)
         merged = self._merged(latest[1], change)
         written = _aged(new[0], base, latest[0]), new[1] if merged is None else merged
         if written != new:
             record = pack(*written)
             await self._ask(self._store.update(_key(new_id), lambda _: record, self._policy.ttl(written[0], now)))
-        await self._ask(self._store.delete(_key(old_id)))
+        try:
+            await self._store.delete(_key(old_id))
+        except Exception:
+            logger.warning("the store of sessions failed: a record without data stays for a minute", exc_info=True)
         return written
 
     def _merged(self, stored: bytes, change: Delta | None) -> bytes | None:

@@ -8,6 +8,7 @@ from collections import ChainMap, UserDict
 from types import MappingProxyType
 from typing import Any
 
+import anyio
 import pytest
 from starlette.datastructures import Secret
 from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
@@ -15,7 +16,7 @@ from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
 from middlewares.sessions import MemoryStore, Session, SessionMiddleware
 from middlewares.testing import Recorder, http_scope, lifespan_scope, record
 from tests.conftest import require
-from tests.sessions.visitor import Answer, Visitor
+from tests.sessions.visitor import Answer, Store, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -368,8 +369,9 @@ async def test_what_cannot_be_stored(value, error, match) -> None:
         raise recorder.error  # type: ignore[attr-defined]
 
 
-async def test_another_answer_after_the_error() -> None:
-    """After such an error an error page can still be sent, without a cookie."""
+@pytest.mark.parametrize("keywords", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
+async def test_another_answer_after_the_error(keywords, caplog) -> None:
+    """After such an error an error page can still be sent, without a cookie; that it tells nothing is logged."""
 
     async def do(scope, receive, send):
         scope["session"]["a"] = object()
@@ -378,31 +380,64 @@ async def test_another_answer_after_the_error() -> None:
         except TypeError:
             await send({**START, "status": 500})
 
-    assert [{**START, "status": 500}] == (await drive(do)).sent
+    assert [{**START, "status": 500, "headers": [(b"vary", b"Cookie")]}] == (await drive(do, **keywords)).sent
+    assert ["the session could not be stored, and the response goes out without it"] == caplog.messages
 
 
+@pytest.mark.parametrize(
+    ("mend", "expected"),
+    [
+        (lambda s: (s.pop("big"), s.update(flash="too big")), {"a": 1, "cart": {}, "flash": "too big"}),
+        (lambda s: (s.pop("big"), s.regenerate()), {"a": 1, "cart": {}}),
+        (lambda s: s.invalidate(), {}),
+        (lambda s: s["cart"].clear(), {"a": 1, "big": "", "cart": {}}),
+    ],
+    ids=["write", "regenerate", "invalidate", "inside"],
+)
 @pytest.mark.parametrize("keywords", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
-async def test_mended_after_the_error(keywords, caplog) -> None:
+async def test_mended_after_the_error(keywords, mend, expected, caplog) -> None:
     """Such an error comes before the response begins: what mends the session is no late write, and is stored."""
-    raised = []
+    client = visitor(**keywords)
+    await client.ask(sets(a=1))
 
     async def do(scope, receive, send):
         session = scope["session"]
-        session["big"] = object()
-        for _ in range(2):
-            try:
-                await send(START)
-            except TypeError as error:
-                raised.append(error)
-                session["flash"] = "too big"
-        session.pop("big")
+        inside = "big" not in expected
+        session["big"], session["cart"] = object() if inside else "", {} if inside else {"bad": object()}
+        with pytest.raises(TypeError):
+            await send(START)
+        mend(session)
         await send(START)
 
-    client = visitor(**keywords)
-    recorder = await drive(do, **keywords)
+    recorder = await drive(do, headers=client.headers(), **keywords)
     client.keep(Answer(recorder.sent, None))
-    assert (2, 1, []) == (len(raised), len(recorder.sent), caplog.records)
-    assert {"flash": "too big"} == (await client.ask()).result
+    assert (1, []) == (len(recorder.sent), caplog.messages)
+    assert expected == (await client.ask()).result
+
+
+async def test_cancelled_as_the_response_begins() -> None:
+    """A start that is given up while the store is slow was none: what is written then is stored with the next."""
+    store = Store()
+    client = visitor(store=store)
+    create = store.create
+
+    async def slow(*arguments: Any) -> None:
+        store.create = create  # type: ignore[method-assign]
+        await anyio.sleep_forever()
+
+    store.create = slow  # type: ignore[method-assign]
+
+    async def do(scope, receive, send):
+        scope["session"]["a"] = 1
+        for flash in ("slow", "still slow"):
+            with anyio.move_on_after(0.01):
+                await send(START)
+                return
+            scope["session"]["flash"] = flash
+
+    recorder = await drive(do, store=store)
+    client.keep(Answer(recorder.sent, None))
+    assert {"a": 1, "flash": "slow"} == (await client.ask()).result
 
 
 async def test_late_writes() -> None:

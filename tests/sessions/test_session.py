@@ -292,6 +292,14 @@ def test_modified_is_not_unset() -> None:
         session.modified = False  # type: ignore[assignment]
 
 
+def test_serializer_that_reads_the_session() -> None:
+    """What reads the session while it is read for the first time finds it empty, and reads nothing once more."""
+    session, keeper, _ = session_of()
+    read = keeper.read
+    keeper.read = lambda state: (read(state), session.get("a"))[0]  # type: ignore[method-assign]
+    assert (1, 1) == (session["a"], keeper.reads)
+
+
 def test_first_read_in_two_threads() -> None:
     """A thread that reads while another one reads for the first time waits until the data is there."""
     session, keeper, _ = session_of()

@@ -113,8 +113,10 @@ class RedisStore:
         client = self._client or self._clients.get(asyncio.get_running_loop())
         if client is None:
             # A client holds its loop, so that this never goes by itself.
-            for loop in [loop for loop in self._clients if loop.is_closed()]:
-                del self._clients[loop]
+            for ref in self._clients.keyrefs():  # a list, whatever other threads do
+                loop = ref()
+                if loop is not None and loop.is_closed():
+                    self._clients.pop(loop, None)
             client = self._clients[asyncio.get_running_loop()] = self._new_client()
         # Data is no text, also where the client makes text of answers (decode_responses=True).
         return await client.execute_command(*command, NEVER_DECODE=True)

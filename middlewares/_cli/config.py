@@ -157,7 +157,8 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 def package_of_the_process() -> str:
     """The name of this package that the application uses: `middlewares`, or `asgi_middlewares`.
 
-    They are two sets of modules: only layers from the one that the application imports tell it the request's id.
+    They are two sets of modules: where the application has loaded one, the layers are the classes that it knows, in
+    messages and warnings, too. What layers tell code, such as the request's id, both names see (`_http.shared`).
     """
     own = __name__.partition(".")[0]
     other = "middlewares" if own == "asgi_middlewares" else "asgi_middlewares"

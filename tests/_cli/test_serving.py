@@ -218,6 +218,12 @@ def test_missing_uvicorn(project, monkeypatch):
     )
 
 
+def _environment(project):
+    """The project's modules, and the package under both of its names."""
+    path = [str(project.folder), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
 def test_other_name_in_the_application(project):
     """An application that imports the other name of the package still sees the id of its request."""
     project.write(
@@ -233,8 +239,33 @@ def test_other_name_in_the_application(project):
         "headers = dict(run(build(Plan('ids:app')), http_scope())[0]['headers'])\n"
         "assert headers[b'seen'] == headers[b'x-request-id']"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{project.folder}{os.pathsep}{ROOT}"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], env=_environment(project), check=True, timeout=60)
+
+
+def test_other_name_is_imported_by_the_first_request(project):
+    """Of an application that imports the other name in a request, as Django's URLconf does, ids and spans work, too."""
+    project.write(
+        "lazy.py",
+        "async def app(scope, receive, send):\n"
+        "    from asgi_middlewares.request_id import current_request_id, outbound_headers\n"
+        "    from asgi_middlewares.timing import add, span\n"
+        "    with span('lazy'): pass\n"
+        "    add('entry')\n"
+        "    seen = [current_request_id(), outbound_headers().get('X-Trace-Me')]\n"
+        "    headers = [(b'seen', ' '.join(map(str, seen)).encode())]\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': headers})\n"
+        "    await send({'type': 'http.response.body'})\n",
+    )
+    project.write("mw.toml", 'request_id = {header_name = "X-Trace-Me"}')
+    code = (
+        "import sys; from middlewares._cli.serving import Plan, build; from middlewares.testing import run, http_scope\n"
+        "app = build(Plan('lazy:app', config='mw.toml'))\n"
+        "assert 'asgi_middlewares' not in sys.modules\n"
+        "headers = dict(run(app, http_scope())[0]['headers'])\n"
+        "assert headers[b'seen'].split() == [headers[b'x-trace-me']] * 2, headers\n"
+        "assert b'lazy;dur=' in headers[b'server-timing'] and b', entry' in headers[b'server-timing'], headers"
+    )
+    subprocess.run([sys.executable, "-c", code], env=_environment(project), check=True, timeout=60)
 
 
 def test_build_refuses(project):

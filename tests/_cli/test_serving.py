@@ -114,7 +114,8 @@ def test_run(project, quiet_uvicorn, capsys):
     [(app, settings)] = quiet_uvicorn
     assert run(app, http_scope())[0]["status"] == 200
     assert {"host": "localhost", "port": 0, "log_level": "debug", "interface": "asgi3"}.items() <= settings.items()
-    assert not {"workers", "reload", "factory"} & settings.keys()
+    assert settings["workers"] == 1
+    assert not {"reload", "factory"} & settings.keys()
     assert settings["use_colors"] is None
 
 
@@ -143,6 +144,26 @@ def test_log_of_the_application(project, quiet_uvicorn):
     assert project.run("run", "logs:app", "--port", "0").exit_code == 0
     assert quiet_uvicorn[0][1]["log_config"] is None
     assert logging.getLogger("uvicorn.access").handlers == []
+
+
+def test_failed_start(project):
+    """An application that fails to start is exit code 1 (docs/command.md), in one process, as WEB_CONCURRENCY is not ours."""
+    project.write(
+        "fails.py",
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "middlewares", "run", "fails:app", "--port", "0"],
+        env={**_environment(project), "WEB_CONCURRENCY": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "no database" in done.stderr
+    assert (done.returncode, "import string" in done.stderr) == (1, False)
 
 
 def test_workers(project, quiet_uvicorn):

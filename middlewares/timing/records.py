@@ -16,7 +16,7 @@ class TimingRecord(NamedTuple):
     Attributes:
         type: "http" or "websocket".
         method: As the client sent it, in any length and case; "GET" for a WebSocket handshake.
-        path: As in the scope: decoded, so that it may hold line feeds and escapes. Never write it to a log as it is.
+        path: As the request came, decoded: it may hold line feeds and escapes. Never write it to a log as it is.
         route: The template of the matched route, with the prefix of mounts; None where none matched, or none is known.
         scheme: "http", "https", "ws", "wss"; None if the server does not tell.
         http_version: "1.0", "1.1", "2", "3"; None if the server does not tell.
@@ -33,7 +33,7 @@ class TimingRecord(NamedTuple):
         request_id: The id that a request-id layer put into the state; None if none.
         receive_wait: How long the application waited for the client's body.
         send_wait: How long it waited for messages to be taken: what a slow client costs.
-        scope: The scope itself.
+        scope: The scope itself, as the application left it.
     """
 
     type: str

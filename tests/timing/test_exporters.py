@@ -119,12 +119,31 @@ def test_opentelemetry():
         ({method: "GET", status: 200, route: "/x/{y}", **common}, 2),
         ({method: "POST", status: 404, **common}, 1),
         ({method: "_OTHER", status: 503, error: "503", **common}, 1),
-        ({method: "GET", status: 500, error: "BoomError", **common}, 2),
+        ({method: "GET", status: 500, error: "BoomError", **common}, 1),
+        ({method: "GET", status: 200, error: "BoomError", **common}, 1),
         ({method: "GET", **common}, 1),
         ({method: "GET"}, 2),
     ]
     assert len(found) == len(expected)
     assert all(row in found for row in expected)
+
+
+def test_status_is_what_was_sent():
+    """OpenTelemetry's status is of a response that was sent (semantic conventions): none for a client that has left."""
+    sdk = require("opentelemetry.sdk.metrics")
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    async def left(scope, receive, send):
+        await receive()
+        raise BoomError
+
+    reader = InMemoryMetricReader()
+    exporter = OpenTelemetryExporter(sdk.MeterProvider(metric_readers=[reader]))
+    with pytest.raises(BoomError):
+        run(TimingMiddleware(left, exporters=[exporter]), http_scope(), {"type": "http.disconnect"})
+    [point] = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    assert "http.response.status_code" not in point.attributes
+    assert point.attributes["error.type"] == "BoomError"
 
 
 WORKERS = """

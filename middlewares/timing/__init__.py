@@ -83,7 +83,8 @@ Caveats:
 - A span measures time, not work: in async code, what other requests did meanwhile is in it.
 
 Where it stands: inside of request ids, whose id is in the records, and outside of everything else, so that all of it is
-measured.
+measured. Once: of two, also where one is in a mounted application, the inner one alone has the spans, and the header
+has an entry of each.
 """
 
 from .access_log import AccessLog

@@ -74,11 +74,14 @@ def read(path: Path | None) -> Source:
         raise CommandError(f"{chosen} is no TOML: {exc}") from None
     prefix = ""
     if chosen.name == "pyproject.toml":
-        found = tables.get("tool", {}).get("asgi-middlewares")
+        tools = tables.get("tool")
+        found = cast("dict[str, Any]", tools).get("asgi-middlewares") if isinstance(tools, dict) else None
         if found is None:
             if path is None:
                 return Source()
             raise CommandError(f"{chosen} has no table [{_TABLE}]")
+        if not isinstance(found, dict):
+            raise CommandError(f"{chosen}: {_TABLE} must be a table (got {found!r})")
         tables, prefix = found, f"{_TABLE}."
     source = Source(str(chosen), chosen.absolute().parent, tables, prefix)
     for room, value in tables.items():

@@ -73,6 +73,31 @@ def test_prometheus():
     assert 'le="7.5"' in text
 
 
+def test_emptied_registry():
+    """A registry that somebody has emptied gets the metrics again."""
+    prometheus_client = require("prometheus_client")
+    registry = prometheus_client.CollectorRegistry()
+    first = PrometheusExporter(registry)
+    registry.unregister(first._duration)
+    registry.unregister(first._active)
+    drive(PrometheusExporter(registry))
+    assert "http_server_request_duration_seconds_count{" in prometheus_client.generate_latest(registry).decode()
+
+
+@pytest.mark.parametrize("name", ["http_server_request_duration_seconds", "http_server_active_requests"])
+def test_name_that_is_taken(name):
+    """Where one of the names is taken, the registry is left as it was, and is good once the name is free."""
+    prometheus_client = require("prometheus_client")
+    registry = prometheus_client.CollectorRegistry()
+    theirs = prometheus_client.Gauge(name, "Theirs.", registry=registry)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=name):
+            PrometheusExporter(registry)
+    assert [metric.name for metric in registry.collect()] == [name]
+    registry.unregister(theirs)
+    PrometheusExporter(registry)
+
+
 def test_active_requests():
     """The gauge counts the requests that run."""
     prometheus_client = require("prometheus_client")

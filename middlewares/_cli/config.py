@@ -82,7 +82,7 @@ def read(path: Path | None) -> Source:
             raise CommandError(f"{chosen} has no table [{_TABLE}]")
         if not isinstance(found, dict):
             raise CommandError(f"{chosen}: {_TABLE} must be a table (got {found!r})")
-        tables, prefix = found, f"{_TABLE}."
+        tables, prefix = cast("dict[str, Any]", found), f"{_TABLE}."
     source = Source(str(chosen), chosen.absolute().parent, tables, prefix)
     for room, value in tables.items():
         if room not in ORDER:

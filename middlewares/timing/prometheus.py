@@ -37,7 +37,7 @@ class PrometheusExporter:
         except ImportError as error:
             raise ImportError("PrometheusExporter needs `pip install 'asgi-middlewares[prometheus]'`") from error
         registry = prometheus_client.REGISTRY if registry is None else registry
-        self._duration, self._active = metrics = _metrics.get(registry) or (
+        metrics: tuple[Any, Any] = _metrics.get(registry) or (
             prometheus_client.Histogram(
                 "http_server_request_duration_seconds",
                 "Duration of HTTP server requests.",
@@ -52,6 +52,7 @@ class PrometheusExporter:
                 multiprocess_mode="livesum",
             ),
         )
+        self._duration, self._active = metrics
         _unregister(registry, metrics)  # whether they are there: somebody may have emptied the registry, as tests do
         try:
             for metric in metrics:

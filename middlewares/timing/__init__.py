@@ -80,6 +80,8 @@ Caveats:
   of them.
 - A template of a mount is lost where a layer between this one and the router hands a copy of the scope on, and `route`
   is None for Litestar in a mount of a mount: it replaces their parameters, and no value of one may be in a template.
+- Whether the record of a WebSocket is `aborted` depends on the server: not each tells a lost connection (1006) from a
+  closed one.
 - A span measures time, not work: in async code, what other requests did meanwhile is in it.
 
 Where it stands: inside of request ids, whose id is in the records, and outside of everything else, so that all of it is

@@ -23,8 +23,9 @@ def httpx_event_hooks(
 
     Args:
         asynchronous: Whether they are for `httpx.AsyncClient`. Default: False.
-        hosts: Names of the hosts that get the headers, without scheme and port: `["api.example"]`. Other hosts learn
-            nothing. None: every host, so strangers can tie your calls together. Default: None.
+        hosts: Names of the hosts that get the headers, without scheme and port, and beyond ASCII in either form:
+            `["api.example"]`. Other hosts learn nothing. None: every host, so strangers can tie your calls together.
+            Default: None.
 
     Raises:
         TypeError: `hosts` is no iterable of `str`.

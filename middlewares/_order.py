@@ -141,16 +141,23 @@ def find_problems(placed: Iterable[Placed], first: int | None = None) -> list[Or
     layers = [(i, layer) for i, layer in enumerate(all_layers) if not _is_idle(layer, all_layers[i + 1 :])]
     for n, (_, inner) in enumerate(layers):
         outers = [outer for i, outer in layers[:n] if (first is None or i < first) and _can_meet(outer, inner)]
-        found.extend(problem for outer in outers if (problem := _between(outer, inner)))
+        is_doubled = False
+        for outer in outers:
+            if problem := _between(outer, inner, is_doubled=is_doubled):
+                found.append(problem)
+            is_doubled = is_doubled or _stands_for(outer, inner)
         harmed = [outer for outer in outers if outer.rules.get("kinds") and not outer.rules.get("builtin")]
         if harmed and (harm := inner.rules.get("avoid")):
             found.append(OrderProblem(harmed[0].name, inner.name, *harm))
     return found
 
 
-def _between(outer: _Layer, inner: _Layer) -> OrderProblem | None:
-    """At most one problem for each pair: the first rule that speaks of it."""
-    if why := _about(inner.rules.get("outside"), outer):
+def _between(outer: _Layer, inner: _Layer, *, is_doubled: bool) -> OrderProblem | None:
+    """At most one problem for each pair: the first rule that speaks of it.
+
+    `is_doubled`: a layer further out does already what the inner one would have to be outside of the outer one for.
+    """
+    if not is_doubled and (why := _about(inner.rules.get("outside"), outer)):
         fix = f"place {inner.name} outside of {outer.name}"
         if outer.rules.get("builtin"):
             fix = f"the framework places {outer.name}, so wrap the whole application in {inner.name}"
@@ -165,6 +172,13 @@ def _between(outer: _Layer, inner: _Layer) -> OrderProblem | None:
 
 def _about(whys: dict[str, str] | None, other: _Layer) -> str | None:
     return next((why for kind, why in (whys or {}).items() if kind in other.rules.get("kinds", ())), None)
+
+
+def _stands_for(other: _Layer, layer: _Layer) -> bool:
+    # It is of the same kinds, and sees every request that the layer sees.
+    kinds = layer.rules.get("kinds", ())
+    is_alike = bool(kinds) and set(kinds) <= {*other.rules.get("kinds", ())}
+    return is_alike and all(c in layer.conditions for c in other.conditions)
 
 
 def _can_meet(a: _Layer, b: _Layer) -> bool:

@@ -48,7 +48,7 @@ class OrderRules(TypedDict, total=False):
     kinds: tuple[str, ...]
     """What the layer is. In use: `request-id`, `log` (records or measures requests), `cors`, `errors` (answers
     exceptions), `answers` (may answer without asking the application), `compressor`, `decompressor`, `sessions`,
-    `cache` (stores answers, or makes validators of bodies), `proxy-headers`. Any other word is a kind of your own."""
+    `timing`, `cache` (stores answers, or makes validators of bodies), `proxy-headers`. Any other word is your own."""
     outside: dict[str, str]
     """Kind -> why: this layer belongs outside of layers of that kind."""
     inside: dict[str, str]

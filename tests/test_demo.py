@@ -103,7 +103,7 @@ def test_each_control_has_an_action(ask):
 def test_curls_on_the_page(demo):
     """What to try in a terminal is on the page, escaped, with the port that the demo was told."""
     page = run(application(port=8123), http_scope())[1]["body"].decode()
-    assert html.escape(CURLS.format(port=8123), quote=False) in page
+    assert html.escape(CURLS.format(host="localhost", port=8123), quote=False) in page
     assert "localhost:8123/demo/hello" in page
     other = run(application(curls="curl localhost:{port} | <b>"), http_scope())[1]["body"].decode()
     assert "curl localhost:8000 | &lt;b&gt;" in other
@@ -364,8 +364,18 @@ def quiet(monkeypatch):
         logger.propagate = propagate
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
-def test_serve(quiet, caplog, monkeypatch, host, shown):
+@pytest.mark.parametrize(
+    ("host", "shown", "name"),
+    [
+        ("127.0.0.1", "127.0.0.1", "localhost"),
+        ("::1", "[::1]", "localhost"),
+        ("127.0.0.2", "127.0.0.2", "127.0.0.2"),
+        ("0.0.0.0", "localhost", "localhost"),
+        ("::", "localhost", "localhost"),
+        ("2001:db8::1", "[2001:db8::1]", "[2001:db8::1]"),
+    ],
+)
+def test_serve(quiet, caplog, monkeypatch, host, shown, name):
     """The address is told with what to try, the exceptions of the server are kept, and Ctrl+C ends it in peace."""
     asked = []
 
@@ -378,11 +388,11 @@ def test_serve(quiet, caplog, monkeypatch, host, shown):
     with caplog.at_level(logging.INFO, "middlewares.demo"):
         serve(host, 0)
     [(config, [(_, port)])] = quiet
-    assert asked == [((host, 0), socket.AF_INET6 if host == "::1" else socket.AF_INET)]
+    assert asked == [((host, 0), socket.AF_INET6 if ":" in host else socket.AF_INET)]
     assert f"Or in a browser: http://{shown}:{port}/ (Ctrl+C ends it)" in caplog.text
-    assert CURLS.format(port=port) in caplog.text
+    assert CURLS.format(host=name, port=port) in caplog.text
     assert LINES in logging.getLogger("uvicorn.error").handlers
-    assert f"localhost:{port}/demo/hello".encode() in run(config.app, http_scope())[1]["body"]
+    assert f"{name}:{port}/demo/hello".encode() in run(config.app, http_scope())[1]["body"]
 
 
 def test_serve_without_the_extra(monkeypatch):

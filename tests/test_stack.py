@@ -829,6 +829,21 @@ class TestKnown:
         wrong = Stack(log, middlewares.ServerErrorMiddleware, middlewares.RequestIDMiddleware)
         assert [p.outer for p in check(wrong)] == ["elsewhere.Log", "ServerErrorMiddleware"]
 
+    def test_second_of_a_kind(self):
+        """A second request id, which agrees with the first (docs/faq.md), is told only of what has no first outside of it."""
+        log = ruled("Log", kinds=("log",))
+        ids, errors = middlewares.RequestIDMiddleware, middlewares.ServerErrorMiddleware
+        assert check(Stack(ids, log, errors, ids)) == []
+        assert [p.outer for p in check(Stack(log, ids, errors, ids))] == ["elsewhere.Log", "elsewhere.Log"]
+        assert check(Stack(when("/a", ids, errors), when("/a", ids))) == []
+        assert [p.outer for p in check(Stack(when("/a", ids), errors, ids))] == ["ServerErrorMiddleware"]
+
+    def test_two_timings(self):
+        """Two of ours are told, as spans reach the inner one alone; one beside another kind of log is right."""
+        (problem,) = check(Stack(middlewares.TimingMiddleware, middlewares.TimingMiddleware))
+        assert problem.why == "spans are known to the inner one alone, and a response has an entry of each"
+        assert check(Stack(ruled("Log", kinds=("log",)), middlewares.TimingMiddleware)) == []
+
     def test_compressor_inside_cache(self):
         """A compressor inside of a cache is told."""
         cache = ruled("Cache", kinds=("answers", "cache"))

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 from .._options import ORDER
 from ..asgi import ASGIApp, Message, Receive, Scope, Send
@@ -82,8 +83,14 @@ async def bench(
         WHOLE: whole,
     }
     fields = {**_HEADERS, **{name.lower(): value for name, value in headers}}
+    target, _, query = path.partition("?")
+    raw_path, query = (quote(part, safe="/%:@!$&'()*+,;=~?") for part in (target, query))
     scope = http_scope(
-        "GET", path, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+        "GET",
+        unquote(raw_path),
+        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()],
+        raw_path=raw_path.encode("ascii"),
+        query_string=query.encode("ascii"),
     )
     async with _lifespan(loaded.app) as state:
         status, size = await _answer(whole, {**scope, "state": dict(state)}, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -65,6 +66,12 @@ def _network(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str
         except ValueError as exc:
             raise click.BadParameter(f"{exc}; write a network such as 10.0.0.0/8, or an address") from None
     return values
+
+
+def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds")
+    return value
 
 
 def _pair(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -347,6 +354,7 @@ def cors(
     default=3.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
+    callback=_finite,
     help="About how long it takes.",
 )
 def bench(

@@ -74,12 +74,15 @@ def read(path: Path | None) -> Source:
         raise CommandError(f"{chosen} is no TOML: {exc}") from None
     prefix = ""
     if chosen.name == "pyproject.toml":
-        found = tables.get("tool", {}).get("asgi-middlewares")
+        tools = tables.get("tool")
+        found = cast("dict[str, Any]", tools).get("asgi-middlewares") if isinstance(tools, dict) else None
         if found is None:
             if path is None:
                 return Source()
             raise CommandError(f"{chosen} has no table [{_TABLE}]")
-        tables, prefix = found, f"{_TABLE}."
+        if not isinstance(found, dict):
+            raise CommandError(f"{chosen}: {_TABLE} must be a table (got {found!r})")
+        tables, prefix = cast("dict[str, Any]", found), f"{_TABLE}."
     source = Source(str(chosen), chosen.absolute().parent, tables, prefix)
     for room, value in tables.items():
         if room not in ORDER:
@@ -157,7 +160,8 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 def package_of_the_process() -> str:
     """The name of this package that the application uses: `middlewares`, or `asgi_middlewares`.
 
-    They are two sets of modules: only layers from the one that the application imports tell it the request's id.
+    They are two sets of modules: where the application has loaded one, the layers are the classes that it knows, in
+    messages and warnings, too. What layers tell code, such as the request's id, both names see (`_http.shared`).
     """
     own = __name__.partition(".")[0]
     other = "middlewares" if own == "asgi_middlewares" else "asgi_middlewares"

@@ -31,13 +31,14 @@ async def ask(
         where = f"{source.name} has no table {source.prefix}cors" if source.name else "there is no configuration"
         option = OPTIONS["cors", "allow_origins"]
         raise CommandError(f"{where}: without a CORS layer no other origin may read anything; --config or {option}")
-    if origin != "null" and is_serialised(origin.encode("utf-8", "surrogatepass")) is None:
+    is_sent = is_serialised(origin.encode("utf-8", "surrogatepass")) is not None and origin == origin.lower()
+    if origin != "null" and not is_sent:
         raise CommandError(
             f"--origin must be as browsers send it, such as https://app.example: scheme, host, and a port that is not "
             f"the scheme's own; lower case, no path, no slash at the end (got {origin!r})"
         )
-    if not path.startswith("/"):
-        raise CommandError(f"--path must begin with a slash (got {path!r})")
+    if not path.startswith("/") or path.startswith(("//", "/\\")):  # which begin a host
+        raise CommandError(f"--path must begin with one slash (got {path!r})")
     try:
         answer = await play(found[0], origin=origin, method=method, headers=headers, credentials=credentials, path=path)
     except ValueError as exc:

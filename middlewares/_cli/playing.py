@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..asgi import ASGIApp, Message, Receive, Scope, Send
-from ..testing import FetchResult, browser_allows
+from ..testing import Browser, FetchResult
+
+_BASE = "https://server.invalid"
+"""Where the layer is asked: no page has this origin (RFC 2606 2), so that each one is of another."""
 
 _SHOWN = ("origin", "access-control-")
 
@@ -51,16 +54,20 @@ async def play(
         method: As the page gives it to `fetch()`.
         headers: What the page sets.
         credentials: Whether the page sends cookies.
-        path: What the page asks for.
+        path: What the page asks for; with a query, if need be.
 
     Raises:
         ValueError: No browser begins such a fetch.
     """
+    asked = path
     exchanges: list[Exchange] = []
     pairs = list(headers)
     cors = layer(_answering)
 
     async def network(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal asked
+        asked = scope["path"]  # the layer knows neither query nor escapes nor dots
+
         async def send_shown(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request = [f"{scope['method']} {scope['path']}", *_shown(scope["headers"])]
@@ -69,8 +76,10 @@ async def play(
 
         await cors(scope, receive, send_shown)
 
-    result = await browser_allows(network, origin, method, pairs, credentials, path)
-    reasons: list[str] = cors.explain(origin, method, [name for name, _ in pairs], credentials, path)
+    result = await Browser(network, base=_BASE).fetch(
+        path, origin=origin, method=method, headers=pairs, credentials="include" if credentials else "same-origin"
+    )
+    reasons: list[str] = cors.explain(origin, method, [name for name, _ in pairs], credentials, asked)
     return Answer(result, exchanges, [] if result else reasons)
 
 

@@ -111,6 +111,7 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
 
     Raises:
         CommandError: uvicorn is missing, the address is not free, or the plan cannot be followed.
+        SystemExit: The application has failed to start.
     """
     uvicorn = required("uvicorn")
     source = read(plan.path())
@@ -123,12 +124,18 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
         "port": port,
         "proxy_headers": False,  # see _behind_proxies
         "use_colors": False if os.environ.get("NO_COLOR") else None,
+        "workers": workers,  # else uvicorn asks WEB_CONCURRENCY
     }
     if not reload and workers == 1:
         # As under `uvicorn main:app`: the log is there first, so that the application can change it, and no event loop
         # runs yet when it is loaded.
         uvicorn.Config("", **settings)
-        uvicorn.run(build(plan), **{**settings, "log_config": None})
+        app = build(plan)
+        try:
+            uvicorn.run(app, **{**settings, "log_config": None})
+        except SystemExit as exc:
+            # The application has failed to start, which uvicorn has told. Its own code is for the parent of workers.
+            raise SystemExit(FailureError.exit_code if exc.code == _STARTUP_FAILURE else exc.code) from None
         return
     os.environ[VARIABLE] = json.dumps(asdict(plan))
     if reload:
@@ -138,7 +145,6 @@ def serve(plan: Plan, *, host: str, port: int, reload: bool, workers: int, log_l
         settings |= {"reload": True, "reload_dirs": [app_dir]}
     else:
         build(plan)  # so that a mistake is told once, not by each worker
-        settings["workers"] = workers
     uvicorn.run(f"{__name__}:application", factory=True, **settings)
 
 

@@ -19,22 +19,22 @@ from .log import LINES, logger
 
 CURLS = """\
 # the id of the request, its time, and the policy of CORS
-curl -i localhost:{port}/demo/hello -H 'Origin: http://localhost:3000'
+curl -i {host}:{port}/demo/hello -H 'Origin: http://localhost:3000'
 # an id from outside, adopted
-curl -i localhost:{port}/demo/hello -H 'X-Request-ID: order-7'
+curl -i {host}:{port}/demo/hello -H 'X-Request-ID: order-7'
 # a preflight
-curl -i localhost:{port}/demo/open -X OPTIONS -H 'Origin: http://localhost:3000' -H 'Access-Control-Request-Method: PUT'
+curl -i {host}:{port}/demo/open -X OPTIONS -H 'Origin: http://localhost:3000' -H 'Access-Control-Request-Method: PUT'
 # an unhandled exception
-curl -i localhost:{port}/demo/boom
+curl -i {host}:{port}/demo/boom
 # one document in each coding, and its size
 for coding in identity gzip br zstd; do
   curl -s -o /dev/null -w "$coding: %{{size_download}} bytes\\n" \\
-    localhost:{port}/demo/document -H "Accept-Encoding: $coding"
+    {host}:{port}/demo/document -H "Accept-Encoding: $coding"
 done
 # an event stream, event by event
-curl -N --compressed localhost:{port}/demo/events
+curl -N --compressed {host}:{port}/demo/events
 # a session: a number that grows, as long as the cookie comes back
-curl -i -c jar -b jar -X POST localhost:{port}/demo/count
+curl -i -c jar -b jar -X POST {host}:{port}/demo/count
 """
 
 # No inline script or style, nothing from elsewhere, in nobody's frame. The second origin is this machine by its other
@@ -58,7 +58,9 @@ _HEADERS = (
 _value_of_a_cookie = re.compile(rb"=[^;]*")
 
 
-def application(beside: ASGIApp | None = None, *, port: int = 8000, curls: str = CURLS) -> ASGIApp:
+def application(
+    beside: ASGIApp | None = None, *, host: str = "localhost", port: int = 8000, curls: str = CURLS
+) -> ASGIApp:
     """The demo as an ASGI application.
 
     Its sessions are in memory, under a key that is made anew. Its log lines go to the logger `middlewares.demo`, which
@@ -67,6 +69,7 @@ def application(beside: ASGIApp | None = None, *, port: int = 8000, curls: str =
     Args:
         beside: The application of every path but `/` and those under `/demo`; it is also told of start and end
             (lifespan). None: there is nothing else.
+        host: What `{host}` in `curls` stands for. Default: `"localhost"`.
         port: What `{port}` in `curls` stands for. Default: 8000.
         curls: What the page shows to try in a terminal; braces are doubled, as for `str.format`. Default: what works
             with the demo alone.
@@ -74,7 +77,7 @@ def application(beside: ASGIApp | None = None, *, port: int = 8000, curls: str =
     logger.setLevel(logging.INFO)
     logger.addHandler(LINES)
     contents = {path: (_read(name), kind) for path, (name, kind) in _FILES.items()}
-    shown = html.escape(curls.format(port=port), quote=False)
+    shown = html.escape(curls.format(host=host, port=port), quote=False)
     page, kind = contents["/"]
     contents["/"] = (page.replace(b"<!-- curls -->", shown.encode()), kind)
 

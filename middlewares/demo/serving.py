@@ -10,6 +10,9 @@ from ..asgi import ASGIApp
 from .application import CURLS, application
 from .log import LINES, logger
 
+_LOOPBACK = ("127.0.0.1", "::1")
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - addresses to listen on that nobody can ask for
+
 
 def serve(host: str = "127.0.0.1", port: int = 8000, *, beside: ASGIApp | None = None, curls: str = CURLS) -> None:
     """Serve the demo until the process is told to end. Log lines go to standard error.
@@ -32,11 +35,14 @@ def serve(host: str = "127.0.0.1", port: int = 8000, *, beside: ASGIApp | None =
     with socket.create_server((host, port), family=family) as listener:
         port = listener.getsockname()[1]
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # the lines of access logs, in place of uvicorn's
-        app = application(beside, port=port, curls=curls)
+        shown = f"[{host}]" if ":" in host else host
+        if host in _EVERYWHERE:
+            shown = "localhost"
+        name = "localhost" if host in _LOOPBACK else shown
+        app = application(beside, host=name, port=port, curls=curls)
         config = uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=3)
         logging.getLogger("uvicorn.error").addHandler(LINES)  # which gets exceptions; set up anew by the line above
-        shown = f"[{host}]" if ":" in host else host
-        tries = curls.format(port=port)
+        tries = curls.format(host=name, port=port)
         logger.info("In a terminal:\n\n%s\nOr in a browser: http://%s:%d/ (Ctrl+C ends it)\n", tries, shown, port)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from .._http.shared import shared
 from .trace import Trace
 
-request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
+request_id_var: ContextVar[str | None] = shared(ContextVar("request_id", default=None))
 """The `ContextVar` behind `current_request_id`.
 
 The middleware sets it for each request, and does not reset it: error logs of the server come after the application has
@@ -15,7 +16,9 @@ returned. Set it yourself where work is done for a request elsewhere, as in a qu
 
 DEFAULT_NAME = "X-Request-ID"
 
-outbound_var: ContextVar[tuple[str | None, str, Trace | None]] = ContextVar("outbound", default=(None, "", None))
+outbound_var: ContextVar[tuple[str | None, str, Trace | None]] = shared(
+    ContextVar("outbound", default=(None, "", None))
+)
 """(id, name of its header, trace): what outgoing calls of the request with this id need, where it is not the default.
 
 It says which id it is about, as it need not be set for every request, and may be left over from another one.

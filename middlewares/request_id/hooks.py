@@ -9,6 +9,9 @@ from .context import outbound_headers
 
 _GIVEN = "middlewares.request_id"
 
+# IDNA 2003, which the standard library has, and IDNA 2008, which httpx uses, disagree on these alone.
+_IDNA_DEVIATIONS = frozenset("ßẞς\u200c\u200d")
+
 
 def httpx_event_hooks(
     asynchronous: bool = False, hosts: Iterable[str] | None = None
@@ -20,8 +23,9 @@ def httpx_event_hooks(
 
     Args:
         asynchronous: Whether they are for `httpx.AsyncClient`. Default: False.
-        hosts: Names of the hosts that get the headers, without scheme and port: `["api.example"]`. Other hosts learn
-            nothing. None: every host, so strangers can tie your calls together. Default: None.
+        hosts: Names of the hosts that get the headers, without scheme and port, and beyond ASCII in either form:
+            `["api.example"]`. Other hosts learn nothing. None: every host, so strangers can tie your calls together.
+            Default: None.
 
     Raises:
         TypeError: `hosts` is no iterable of `str`.
@@ -34,7 +38,7 @@ def httpx_event_hooks(
         for name, value in request.extensions.pop(_GIVEN, {}).items():
             if request.headers.get(name) == value:
                 del request.headers[name]
-        if allowed is not None and request.url.host not in allowed:
+        if allowed is not None and request.url.raw_host not in allowed:
             return
         headers = outbound_headers()
         if "traceparent" in request.headers:
@@ -49,7 +53,7 @@ def httpx_event_hooks(
     return {"request": [add_headers_async if asynchronous else add_headers]}
 
 
-def _checked(hosts: Iterable[str]) -> frozenset[str]:
+def _checked(hosts: Iterable[str]) -> frozenset[bytes]:
     names = [hosts] if isinstance(hosts, str) else list(hosts)
     if isinstance(hosts, str) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"hosts must be a list of names, such as ['api.example'], or None for all (got {hosts!r})")
@@ -57,4 +61,16 @@ def _checked(hosts: Iterable[str]) -> frozenset[str]:
         # Two colons or more make an IPv6 address, one makes a port.
         if not name or name.count(":") == 1 or any(character in name for character in "/@*[]"):
             raise ValueError(f"hosts must hold names of hosts, without scheme, port and wildcard (got {name!r})")
-    return frozenset(name.lower() for name in names)
+    return frozenset(_encoded(name) for name in names)
+
+
+def _encoded(name: str) -> bytes:
+    """A name as it goes over the network: in lower case and ASCII."""
+    if name.isascii():
+        return name.lower().encode("ascii")
+    try:
+        if _IDNA_DEVIATIONS.isdisjoint(name):
+            return name.encode("idna").lower()
+    except UnicodeError:
+        pass
+    raise ValueError(f"hosts must hold names that are clear in ASCII: write it as 'xn--…' (got {name!r})")

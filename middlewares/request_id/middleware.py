@@ -106,7 +106,10 @@ class RequestIDMiddleware:
         found: tuple[Header, ...] = ()
         for name, value in headers:
             if name == first:
-                found = (*found, (name, value))
+                if found:  # all of them in one pass: a client can send thousands
+                    found = policy.found(headers)
+                    break
+                found = ((name, value),)
         if policy.has_others:
             found = policy.found(headers)
         traces = self._trace_context
@@ -115,8 +118,13 @@ class RequestIDMiddleware:
         trace: Trace | None = None
         if outer is not None:
             request_id, trace = outer
-        elif not found or not trusted or (request_id := policy.adopted(found)) is None:
+        elif not found:
             request_id = policy.new()
+        elif not trusted or (request_id := policy.adopted(found)) is None:
+            request_id = policy.new()
+            if self._update_request_header:
+                # As if it had never come: what is put back at the end is read by tasks that go on after the response.
+                headers, found = policy.without_ids(headers), ()
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}

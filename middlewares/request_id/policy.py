@@ -115,7 +115,11 @@ class RequestIDPolicy:
         pair = (self.first, request_id)
         if found == (pair,):
             return headers
-        return [*[(name, value) for name, value in headers if name not in self.names], pair]
+        return [*self.without_ids(headers), pair]
+
+    def without_ids(self, headers: Iterable[Any]) -> list[Header]:
+        """The headers of a request without those that may bring an id."""
+        return [(name, value) for name, value in headers if name not in self.names]
 
     def _new(self) -> str:
         return self._transformed(self._made("generator", self._generator) or hex_id())

@@ -44,9 +44,12 @@ def _network(text: object) -> Any:
     if not isinstance(text, str):
         raise TypeError(f"trust_incoming must hold networks as str, such as '10.0.0.0/8' (got {text!r})")
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError as error:
         raise ValueError(f"trust_incoming must hold networks, such as '10.0.0.0/8' or '::1' (got {error})") from None
+    # Compared with addresses of IPv4 as such, see above.
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ip_network(f"{mapped}/{network.prefixlen - 96}") if mapped and network.prefixlen >= 96 else network
 
 
 def _peer(scope: Scope) -> Any:

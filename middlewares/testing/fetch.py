@@ -159,7 +159,7 @@ def _is_forbidden(name: bytes, value: bytes) -> bool:
 
 
 def absolute_url(url: str, base: str) -> str:
-    """`url` against `base`, without its fragment, its host in lower case, its default port left out.
+    """`url` against `base`, without its fragment, its host in lower case and ASCII, its default port left out.
 
     Raises:
         ValueError: not http or https, without a host, or with a user name in it (`fetch()` rejects these).
@@ -167,7 +167,11 @@ def absolute_url(url: str, base: str) -> str:
     parts = urlsplit(urljoin(base + "/", url))
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         raise ValueError(f"url must be a path or an http or https URL without credentials (got {url!r})")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    try:
+        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError(f"url must have a host that IDNA knows (got {url!r})") from None
+    host = f"[{host}]" if ":" in host else host
     if parts.port not in (None, _DEFAULT_PORTS[parts.scheme]):
         host = f"{host}:{parts.port}"
     return parts._replace(netloc=host, path=parts.path or "/", fragment="").geturl()

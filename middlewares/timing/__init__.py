@@ -78,11 +78,15 @@ Caveats:
   `timing_allow_origin`.
 - `record.path` and `record.method` are the client's words: escape them before they reach a log, and never make labels
   of them.
-- A template of a mount is lost where a layer between this one and the router hands a copy of the scope on.
+- A template of a mount is lost where a layer between this one and the router hands a copy of the scope on, and `route`
+  is None for Litestar in a mount of a mount: it replaces their parameters, and no value of one may be in a template.
+- Whether the record of a WebSocket is `aborted` depends on the server: not each tells a lost connection (1006) from a
+  closed one.
 - A span measures time, not work: in async code, what other requests did meanwhile is in it.
 
 Where it stands: inside of request ids, whose id is in the records, and outside of everything else, so that all of it is
-measured.
+measured. Once: of two, also where one is in a mounted application, the inner one alone has the spans, and the header
+has an entry of each.
 """
 
 from .access_log import AccessLog

@@ -69,8 +69,15 @@ class AccessLog:
 
     def on_complete(self, record: TimingRecord) -> None:
         """Write the line."""
-        if self._logger.isEnabledFor(logging.INFO) and not any(excludes(record.scope) for excludes in self._excludes):
+        if self._logger.isEnabledFor(logging.INFO) and not (self._excludes and self._is_excluded(record)):
             self._logger.info("%s", self._line(record, self._fields(record)))
+
+    def _is_excluded(self, record: TimingRecord) -> bool:
+        scope = record.scope
+        # As the request came: a mount of Starlette changes root_path in place, and keeps what it was.
+        root_path = scope.get("app_root_path", scope.get("root_path", ""))
+        came = {**scope, "path": record.path, "root_path": root_path}
+        return any(excludes(came) for excludes in self._excludes)
 
     def _fields(self, record: TimingRecord) -> dict[str, str]:
         """What a request says about itself, as text without secrets that is not escaped yet."""

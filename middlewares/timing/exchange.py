@@ -24,6 +24,8 @@ class Exchange:
         "aborted",
         "done",
         "ended",
+        "method",
+        "path",
         "receive_wait",
         "request_bytes",
         "response_bytes",
@@ -36,6 +38,9 @@ class Exchange:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        # As they came: applications change them in place (Litestar takes root_path off the path).
+        self.method: str = scope.get("method", "GET")
+        self.path: str = scope["path"]
         self.status: int | None = None
         self.ttfb: float | None = None
         self.request_bytes = self.response_bytes = 0
@@ -93,7 +98,7 @@ class Exchange:
         self.ttfb = elapsed
 
     def _body_size(self, kind: str, message: Message) -> int:
-        if self.scope["method"] == "HEAD":
+        if self.method == "HEAD":
             return 0  # RFC 9110 9.3.2: servers send none of it
         if kind == "http.response.body":
             return _size(message.get("body"))
@@ -108,8 +113,8 @@ class Exchange:
         # By position, which takes half the time.
         return TimingRecord(
             scope["type"],
-            scope.get("method", "GET"),
-            scope["path"],
+            self.method,
+            self.path,
             route_template(scope),
             scope.get("scheme"),
             scope.get("http_version"),

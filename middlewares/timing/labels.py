@@ -22,8 +22,19 @@ def known_method(record: TimingRecord) -> str:
     return record.method if record.method in _KNOWN else "_OTHER"
 
 
+def sent_status(record: TimingRecord) -> int | None:
+    """The status that the client got, or gets of the server for an exception before the start; None for none."""
+    if record.ttfb is None and record.aborted:
+        return None  # nobody was there any more
+    return _valid(record.status)
+
+
 def final_status(record: TimingRecord) -> int | None:
     """The status, 500 for an unhandled exception; None without one, and for what is no status code."""
     if record.error is not None and not record.aborted:
         return 500
-    return record.status if record.status is not None and 100 <= record.status <= 599 else None
+    return _valid(record.status)
+
+
+def _valid(status: int | None) -> int | None:
+    return status if status is not None and 100 <= status <= 599 else None

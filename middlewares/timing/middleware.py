@@ -71,7 +71,10 @@ class TimingMiddleware:
     """
 
     owns_starts = False
-    asgi_order: ClassVar[OrderRules] = {"kinds": ("log",)}
+    asgi_order: ClassVar[OrderRules] = {
+        "kinds": ("log", "timing"),
+        "once": {"timing": "spans are known to the inner one alone, and a response has an entry of each"},
+    }
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..asgi import Scope
-from .labels import BUCKETS, SCHEMES, VERSIONS, final_status, known_method
+from .labels import BUCKETS, SCHEMES, VERSIONS, known_method, sent_status
 from .records import TimingRecord
 
 
@@ -41,7 +41,7 @@ class OpenTelemetryExporter:
         if record.type != "http":
             return
         attributes: dict[str, Any] = {"http.request.method": known_method(record)}
-        status = final_status(record)
+        status = sent_status(record)  # semantic conventions: "if and only if one was received/sent"
         if status is not None:
             attributes["http.response.status_code"] = status
         if record.scheme in SCHEMES:

@@ -18,7 +18,11 @@ _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWX
 
 
 # They are compared as they stand: https://www.w3.org/TR/resource-timing/#sec-timing-allow-origin.
-_ORIGIN = r"\*|null|[a-z][a-z0-9+.-]*://[^\x00- \x7fA-Z/\\?#@,]+"
+_ORIGIN = (
+    r"\*|null|(?P<scheme>[a-z][a-z0-9+.-]*)://(?:\[[0-9a-f:.]+\]|[^\x00- \x7fA-Z/\\?#@,:*\[\]]+)"
+    r"(?::(?P<port>0|[1-9][0-9]{0,4}))?"
+)
+_OWN_PORTS = {"http": 80, "https": 443}
 
 
 class Fields(dict[int, Header]):
@@ -174,10 +178,13 @@ def _allow_origin(origins: Any) -> Header:
     for value in values:
         if not isinstance(value, str):
             raise TypeError(f"timing_allow_origin must hold each origin as str (got {value!r})")
-        if not value.isascii() or not re.fullmatch(_ORIGIN, value):  # compiled here, as few need it
+        match = re.fullmatch(_ORIGIN, value) if value.isascii() else None  # compiled here, as few need it
+        port = match and match["port"]
+        if not match or (port and (int(port) > 65535 or int(port) == _OWN_PORTS.get(match["scheme"]))):
             raise ValueError(
-                "timing_allow_origin must hold origins as browsers send them, in lower case and without a slash at "
-                f"the end, like 'https://app.example', or '*' (got {value!r})"
+                "timing_allow_origin must hold origins as browsers send them, in lower case, without a slash at "
+                "the end, patterns and the scheme's own port, like 'https://app.example', or '*' "
+                f"(got {value!r})"
             )
         found.append(value.encode("ascii"))
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,23 +37,30 @@ class PrometheusExporter:
         except ImportError as error:
             raise ImportError("PrometheusExporter needs `pip install 'asgi-middlewares[prometheus]'`") from error
         registry = prometheus_client.REGISTRY if registry is None else registry
-        if registry not in _metrics:
-            _metrics[registry] = (
-                prometheus_client.Histogram(
-                    "http_server_request_duration_seconds",
-                    "Duration of HTTP server requests.",
-                    ("method", "route", "status"),
-                    buckets=BUCKETS,
-                    registry=registry,
-                ),
-                prometheus_client.Gauge(
-                    "http_server_active_requests",
-                    "Number of HTTP server requests that run.",
-                    registry=registry,
-                    multiprocess_mode="livesum",
-                ),
-            )
-        self._duration, self._active = _metrics[registry]
+        metrics: tuple[Any, Any] = _metrics.get(registry) or (
+            prometheus_client.Histogram(
+                "http_server_request_duration_seconds",
+                "Duration of HTTP server requests.",
+                ("method", "route", "status"),
+                buckets=BUCKETS,
+                registry=None,
+            ),
+            prometheus_client.Gauge(
+                "http_server_active_requests",
+                "Number of HTTP server requests that run.",
+                registry=None,
+                multiprocess_mode="livesum",
+            ),
+        )
+        self._duration, self._active = metrics
+        _unregister(registry, metrics)  # whether they are there: somebody may have emptied the registry, as tests do
+        try:
+            for metric in metrics:
+                registry.register(metric)
+        except ValueError:  # one of the names is taken
+            _unregister(registry, metrics)
+            raise
+        _metrics[registry] = metrics
         # The client takes longer to find a series than to add to it. There are no more of them than it has itself.
         self._observe: dict[tuple[str, str, int | None], Callable[[float], None]] = {}
 
@@ -72,3 +80,9 @@ class PrometheusExporter:
                 series = self._duration.labels(method, route, "" if status is None else str(status))
                 observe = self._observe[labels] = series.observe
             observe(record.duration)
+
+
+def _unregister(registry: Any, metrics: tuple[Any, Any]) -> None:
+    for metric in metrics:
+        with suppress(KeyError):
+            registry.unregister(metric)

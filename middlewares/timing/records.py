@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from .._http.headers import request_values
 from ..asgi import Scope
 from .spans import Span
 
@@ -15,7 +16,7 @@ class TimingRecord(NamedTuple):
     Attributes:
         type: "http" or "websocket".
         method: As the client sent it, in any length and case; "GET" for a WebSocket handshake.
-        path: As in the scope: decoded, so that it may hold line feeds and escapes. Never write it to a log as it is.
+        path: As the request came, decoded: it may hold line feeds and escapes. Never write it to a log as it is.
         route: The template of the matched route, with the prefix of mounts; None where none matched, or none is known.
         scheme: "http", "https", "ws", "wss"; None if the server does not tell.
         http_version: "1.0", "1.1", "2", "3"; None if the server does not tell.
@@ -32,7 +33,7 @@ class TimingRecord(NamedTuple):
         request_id: The id that a request-id layer put into the state; None if none.
         receive_wait: How long the application waited for the client's body.
         send_wait: How long it waited for messages to be taken: what a slow client costs.
-        scope: The scope itself.
+        scope: The scope itself, as the application left it.
     """
 
     type: str
@@ -72,8 +73,9 @@ def route_template(scope: Scope) -> str | None:
     """The template of the route that routers left in the scope, without values of the request; None if none matched."""
     route: Any = scope.get("route")
     path: Any = getattr(route, "path", None)
-    template: Any = scope.get("path_template")  # Litestar
-    if not template:
+    template: Any = scope.get("path_template")
+    is_litestar = bool(template)
+    if not is_litestar:
         fastapi: Any = scope.get("fastapi")
         context: Any = cast("Mapping[str, Any]", fastapi).get("effective_route_context") if fastapi else None
         # FastAPI: the path of the route itself lacks the prefix of include_router.
@@ -81,13 +83,19 @@ def route_template(scope: Scope) -> str | None:
     if not isinstance(template, str):
         return None
     # Starlette leaves the mount itself where nothing below it was matched, or where what is mounted has no routes.
-    at_mount = path == template and hasattr(route, "routes")
+    is_mount = hasattr(route, "routes")
+    at_mount = is_mount and not is_litestar and path == template
     if at_mount and route.routes:
         return None
     outer: Any = scope.get("app_root_path")
     root: Any = scope.get("root_path") or ""
     if outer is None or root == outer or not root.startswith(outer):
         return template
+    if is_litestar:
+        # It has replaced the parameters of the mount that it is in, which is the last route before it. A mount in a
+        # mount has fewer segments than root_path.
+        is_whole = is_mount and isinstance(path, str) and path.count("/") == root.count("/", len(outer))
+        return path + template if is_whole else None
     own = "" if at_mount else template  # the path of a mount is the end of root_path already
     prefix = _mount_prefix(scope, root[len(outer) :], own)
     return None if prefix is None else prefix + own
@@ -100,11 +108,17 @@ def _mount_prefix(scope: Scope, prefix: str, template: str) -> str | None:
     for name, value in reversed(params.items()):
         if "{" + name + "}" in template or "{" + name + ":" in template:
             continue
+        if isinstance(value, str) and value not in prefix and _is_in_host(value, scope):
+            continue  # Starlette: Host("{name}.app.example", …)
         restored = _put_back(prefix, name, value)
         if restored is None:
             return None  # a value in the template would make it another one for each request
         prefix = restored
     return prefix
+
+
+def _is_in_host(value: str, scope: Scope) -> bool:
+    return any(value in host.decode("latin-1") for host in request_values(scope, b"host"))
 
 
 def _put_back(prefix: str, name: str, value: Any) -> str | None:

@@ -10,6 +10,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
+from .._http.shared import shared
+
 _MOST_SECONDS = 1e9
 
 MOST_SPANS = 10_000
@@ -38,7 +40,7 @@ Collector: TypeAlias = list[list[Timed] | None]
 """The spans of one request: the only item, which is None once they are closed. The contexts of its tasks and threads
 share it. No class, since it is made for each request, and a list takes half the time."""
 
-current: ContextVar[Collector | None] = ContextVar("middlewares.timing", default=None)
+current: ContextVar[Collector | None] = shared(ContextVar("middlewares.timing", default=None))
 
 
 class span:  # noqa: N801 - a context manager and a decorator, as `contextlib.suppress` is

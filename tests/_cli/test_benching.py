@@ -153,6 +153,27 @@ def test_what_layers_give(project):
     assert message.startswith("GET / raised AttributeError where a layer was left out: ")
 
 
+def test_query(project):
+    """A query is no part of the path, whose escapes are decoded (ASGI)."""
+    project.write(
+        "asked.py",
+        "async def app(scope, receive, send):\n"
+        "    if scope['type'] == 'http':\n"
+        "        assert (scope['path'], scope['raw_path']) == ('/a \xfc', b'/a%20%C3%BC'), scope['path']\n"
+        "        assert scope['query_string'] == b'x=%20', scope['query_string']\n"
+        "        await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "        await send({'type': 'http.response.body'})\n",
+    )
+    result = project.run("bench", "asked:app", "--path", "/a%20\xfc?x=%20", *FAST)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0"])
+def test_seconds(project, seconds):
+    """What is no time that passes is refused."""
+    assert project.refused("bench", "main:app", "--seconds", seconds).startswith("Invalid value for '--seconds': ")
+
+
 def test_headers(project):
     """Headers can be added and replaced."""
     headers = ["--header", "X-Tea: green", "--header", "Origin: https://b.example"]

@@ -141,6 +141,12 @@ def test_pyproject_of_the_working_directory(project):
         ("mw.toml", "[log]", "mw.toml: there is no room log; there are request_id, timing, cors, server_errors"),
         ("mw.toml", "cors = 5", "mw.toml: cors must be true, false or a table of keywords (got 5)"),
         ("pyproject.toml", "[tool.ruff]", "pyproject.toml has no table [tool.asgi-middlewares]"),
+        ("pyproject.toml", "tool = 3", "pyproject.toml has no table [tool.asgi-middlewares]"),
+        (
+            "pyproject.toml",
+            "[tool]\nasgi-middlewares = 3",
+            "pyproject.toml: tool.asgi-middlewares must be a table (got 3)",
+        ),
         (
             "pyproject.toml",
             "[tool.asgi-middlewares.log]",

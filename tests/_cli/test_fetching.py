@@ -91,6 +91,20 @@ def test_path(ask):
     assert "no policy at '/old/a'" in shown
 
 
+@pytest.mark.parametrize("path", ["/old/a?b=/c", "/%6Fld/a", "/new/../old/a", "/./old/a#b"])
+def test_path_as_it_is_asked_for(ask, path):
+    """The policy is that of the path which the browser asks for: query, escapes and dots are none of it."""
+    _, shown = ask("--origin", APP, "--path", path)
+    assert "> GET /old/a\n" in shown
+    assert "no policy at '/old/a'" in shown
+
+
+def test_every_page_is_of_another_origin(ask):
+    """No origin is that of the server which is asked, not even the name that tests like to give it."""
+    code, shown = ask("--origin", "http://testserver")
+    assert (code, "origin 'http://testserver' is not allowed" in shown) == (1, True)
+
+
 def test_options(project):
     """The policy can come from the options alone."""
     policy = [
@@ -118,7 +132,9 @@ def test_secrets_of_other_rooms_are_not_asked_for(project):
         (["--origin", "app.example"], "--origin must be as browsers send it, such as https://app.example"),
         (["--origin", APP + "/"], "--origin must be as browsers send it, such as https://app.example"),
         (["--origin", APP, "--method", "TRACE"], "no browser begins such a fetch: method must be a token"),
-        (["--origin", APP, "--path", "tea"], "--path must begin with a slash (got 'tea')"),
+        (["--origin", APP, "--path", "tea"], "--path must begin with one slash (got 'tea')"),
+        (["--origin", APP, "--path", "//b.example/"], "--path must begin with one slash (got '//b.example/')"),
+        (["--origin", "https://App.example"], "--origin must be as browsers send it, such as https://app.example"),
         (["--origin", APP, "--header", ": 5"], "Invalid value for '--header': ': 5' must be a name, or 'Name: value'"),
         (["--origin", APP, "--header", "ä"], "Invalid value for '--header': 'ä' must be a name, or 'Name: value'"),
         (["--origin", APP, "--cors-origin", "x"], "--cors-origin is refused: allow_origins"),

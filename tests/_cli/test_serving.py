@@ -61,8 +61,8 @@ def test_mistakes_of_order(project, caplog):
     project.write("own.py", "from main import app\nfrom middlewares import CORSMiddleware\napp = CORSMiddleware(app)\n")
     build(Plan("own:app", given={"cors": {"allow_origins": ["*"]}}))
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings[0].startswith("CORSMiddleware stands inside of CORSMiddleware: two policies")
-    assert warnings[1].startswith("CORSMiddleware stands inside of ServerErrorMiddleware: ")
+    [warning] = warnings
+    assert warning.startswith("CORSMiddleware stands inside of CORSMiddleware: two policies")
 
 
 ID = (b"x-request-id", b"order-7")
@@ -114,7 +114,8 @@ def test_run(project, quiet_uvicorn, capsys):
     [(app, settings)] = quiet_uvicorn
     assert run(app, http_scope())[0]["status"] == 200
     assert {"host": "localhost", "port": 0, "log_level": "debug", "interface": "asgi3"}.items() <= settings.items()
-    assert not {"workers", "reload", "factory"} & settings.keys()
+    assert settings["workers"] == 1
+    assert not {"reload", "factory"} & settings.keys()
     assert settings["use_colors"] is None
 
 
@@ -143,6 +144,26 @@ def test_log_of_the_application(project, quiet_uvicorn):
     assert project.run("run", "logs:app", "--port", "0").exit_code == 0
     assert quiet_uvicorn[0][1]["log_config"] is None
     assert logging.getLogger("uvicorn.access").handlers == []
+
+
+def test_failed_start(project):
+    """An application that fails to start is exit code 1 (docs/command.md), in one process, as WEB_CONCURRENCY is not ours."""
+    project.write(
+        "fails.py",
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "middlewares", "run", "fails:app", "--port", "0"],
+        env={**_environment(project), "WEB_CONCURRENCY": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "no database" in done.stderr
+    assert (done.returncode, "import string" in done.stderr) == (1, False)
 
 
 def test_workers(project, quiet_uvicorn):
@@ -218,6 +239,12 @@ def test_missing_uvicorn(project, monkeypatch):
     )
 
 
+def _environment(project):
+    """The project's modules, and the package under both of its names."""
+    path = [str(project.folder), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
 def test_other_name_in_the_application(project):
     """An application that imports the other name of the package still sees the id of its request."""
     project.write(
@@ -233,8 +260,33 @@ def test_other_name_in_the_application(project):
         "headers = dict(run(build(Plan('ids:app')), http_scope())[0]['headers'])\n"
         "assert headers[b'seen'] == headers[b'x-request-id']"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{project.folder}{os.pathsep}{ROOT}"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], env=_environment(project), check=True, timeout=60)
+
+
+def test_other_name_is_imported_by_the_first_request(project):
+    """Of an application that imports the other name in a request, as Django's URLconf does, ids and spans work, too."""
+    project.write(
+        "lazy.py",
+        "async def app(scope, receive, send):\n"
+        "    from asgi_middlewares.request_id import current_request_id, outbound_headers\n"
+        "    from asgi_middlewares.timing import add, span\n"
+        "    with span('lazy'): pass\n"
+        "    add('entry')\n"
+        "    seen = [current_request_id(), outbound_headers().get('X-Trace-Me')]\n"
+        "    headers = [(b'seen', ' '.join(map(str, seen)).encode())]\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': headers})\n"
+        "    await send({'type': 'http.response.body'})\n",
+    )
+    project.write("mw.toml", 'request_id = {header_name = "X-Trace-Me"}')
+    code = (
+        "import sys; from middlewares._cli.serving import Plan, build; from middlewares.testing import run, http_scope\n"
+        "app = build(Plan('lazy:app', config='mw.toml'))\n"
+        "assert 'asgi_middlewares' not in sys.modules\n"
+        "headers = dict(run(app, http_scope())[0]['headers'])\n"
+        "assert headers[b'seen'].split() == [headers[b'x-trace-me']] * 2, headers\n"
+        "assert b'lazy;dur=' in headers[b'server-timing'] and b', entry' in headers[b'server-timing'], headers"
+    )
+    subprocess.run([sys.executable, "-c", code], env=_environment(project), check=True, timeout=60)
 
 
 def test_build_refuses(project):

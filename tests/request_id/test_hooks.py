@@ -106,6 +106,10 @@ def test_headers_of_the_caller_stay(own, expected) -> None:
         pytest.param("https://api.example.evil/", ["api.example"], False, id="longer"),
         pytest.param("https://api.example@evil.example/", ["api.example"], False, id="user name"),
         pytest.param("http://[::1]:8000/", ("::1",), True, id="IPv6"),
+        pytest.param("https://München.example/", ["münchen.example"], True, id="IDNA"),
+        pytest.param("https://münchen.example/", ["XN--mnchen-3ya.example"], True, id="IDNA, named in ASCII"),
+        pytest.param("https://xn--mnchen-3ya.example/", ["MÜNCHEN.example"], True, id="IDNA, asked in ASCII"),
+        pytest.param("https://münchen.example/", ["munchen.example"], False, id="IDNA, other"),
         pytest.param("https://api.example/", [], False, id="none"),
         pytest.param("https://any.example/", None, True, id="all"),
     ],
@@ -202,6 +206,8 @@ def test_asynchronous() -> None:
         pytest.param(["*.example"], ValueError, "hosts must hold names of hosts", id="wildcard"),
         pytest.param(["[::1]"], ValueError, "hosts must hold names of hosts", id="brackets"),
         pytest.param([""], ValueError, "hosts must hold names of hosts", id="empty"),
+        pytest.param(["faß.example"], ValueError, r"write it as 'xn--…' \(got 'faß.example'\)", id="IDNA 2003 or 2008"),
+        pytest.param(["ä" * 64], ValueError, "write it as 'xn--…'", id="IDNA, too long"),
     ],
 )
 def test_mistakes(hosts, error, message) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -194,14 +195,42 @@ def test_without_response_header_messages_pass(value) -> None:
 
 def test_server_s_objects_are_not_changed() -> None:
     """The header list of the server stays, as an object and in content; the application gets another."""
-    headers = [TEXT, (NAME, b"a b")]
+    headers = [TEXT, (NAME, b" abc")]
     app = Watching()
     scope = http_scope()
     scope["headers"] = headers
     run(RequestIDMiddleware(app), scope)
     assert scope["headers"] is headers
-    assert [TEXT, (NAME, b"a b")] == headers
+    assert [TEXT, (NAME, b" abc")] == headers
     assert app.headers[0] is not headers
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [({}, [b"<script>"]), ({}, [b"abc", b"abd"]), ({"trust_incoming": False}, [b"abc"])],
+    ids=["unsafe", "two", "not trusted"],
+)
+def test_refused_id_stays_away_after_the_response(options, values) -> None:
+    """Tasks that go on after the response find no refused value in the request, and the server's list is unchanged."""
+    headers = [TEXT, *[(NAME, value) for value in values]]
+    scope = http_scope()
+    scope["headers"] = list(headers)
+    given = scope["headers"]
+    run(RequestIDMiddleware(hello, **options), scope)
+    assert scope["headers"] == [TEXT]
+    assert given == headers
+
+
+@pytest.mark.parametrize("values", [[b"abc"], [b"abc", b"abd"]], ids=["one value", "two values"])
+@pytest.mark.parametrize("names", [["X-Request-ID"], ["X-Request-ID", "X-Other"]], ids=["one name", "two names"])
+def test_many_headers_take_little_time(values, names) -> None:
+    """A client that repeats the header 50 000 times costs milliseconds, as servers without a limit let it through."""
+    app = Watching()
+    scope = http_scope(headers=[(NAME, value) for value in values * (50_000 // len(values))])
+    began = time.process_time()
+    run(RequestIDMiddleware(app, header_name=names), scope)
+    assert time.process_time() - began < 2  # a copy for each of them takes ten and more
+    assert app.headers[0] == [(NAME, app.scopes[0]["state"]["request_id"].encode())]
 
 
 def test_same_scope_where_nothing_changes() -> None:

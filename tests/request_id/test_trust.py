@@ -52,6 +52,23 @@ def test_peer(client, expected) -> None:
     assert expected is trusts({"client": client})
 
 
+@pytest.mark.parametrize(
+    ("network", "host", "expected"),
+    [
+        ("::ffff:10.0.0.0/104", "10.1.2.3", True),
+        ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", True),
+        ("::ffff:10.0.0.0/104", "11.1.2.3", False),
+        ("::ffff:10.1.2.3", "10.1.2.3", True),
+        ("::ffff:0:0/96", "10.1.2.3", True),
+        ("::fffe:0:0/95", "10.1.2.3", False),
+        ("::/0", "10.1.2.3", False),
+    ],
+)
+def test_mapped_network(network, host, expected) -> None:
+    """A network of IPv4-mapped addresses (RFC 4291 2.5.5.2) is the one of IPv4, which peers are compared as."""
+    assert expected is trusted_networks([network])({"client": (host, 5)})
+
+
 @pytest.mark.parametrize("scope", [{}, {"state": None}, {"state": {}}, {"state": {"proxy_headers": None}}], ids=repr)
 def test_no_peer(scope) -> None:
     """A scope that tells no client is not trusted (ASGI: optional)."""

@@ -86,6 +86,14 @@ def test_scope(backend):
     assert app.bodies == [b"data"]
 
 
+def test_host_beyond_ascii():
+    """The host goes over the network in ASCII (WHATWG URL, "domain to ASCII")."""
+    app = App(lambda scope: (200, []))
+    fetches(app, {"url": "http://münchen.test/"})
+    assert app.scopes[0]["server"] == ("xn--mnchen-3ya.test", 80)
+    assert (b"host", b"xn--mnchen-3ya.test") in app.scopes[0]["headers"]
+
+
 @pytest.mark.parametrize(("url", "port"), [("http://x.test/", 80), ("https://x.test/", 443)])
 def test_default_ports(url, port):
     """The port of the server is that of the scheme where the URL has none."""

@@ -107,6 +107,7 @@ def test_refused_headers(name, value):
         ("http://[::1]:8000/", "http://[::1]:8000/"),
         ("//b.test/x", "http://b.test/x"),
         ("/a/../b", "http://testserver/b"),
+        ("http://München.test:8000/ü", "http://xn--mnchen-3ya.test:8000/ü"),
     ],
 )
 def test_absolute_url(url, absolute):
@@ -115,7 +116,15 @@ def test_absolute_url(url, absolute):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.test/", "mailto:a@b.test", "http://:80/x", "http://u:p@a.test/", "http://a.test:x/"]
+    "url",
+    [
+        "ftp://a.test/",
+        "mailto:a@b.test",
+        "http://:80/x",
+        "http://u:p@a.test/",
+        "http://a.test:x/",
+        f"http://{'ä' * 64}/",
+    ],
 )
 def test_refused_urls(url):
     """Only http and https, and no credentials in it."""

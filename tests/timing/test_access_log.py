@@ -155,6 +155,22 @@ def test_exclude(caplog, exclude):
     assert lines(caplog, http_scope(path="/health"), exclude=exclude) == []
 
 
+async def rewriting(scope, receive, send):
+    """As Starlette's mounts and Litestar do, and layers that override the method."""
+    scope.update(path="/health", method="GET", root_path="/in", app_root_path="")
+    await hello(scope, receive, send)
+
+
+def test_request_as_it_came(caplog):
+    """What the application makes of path and method in place is neither logged nor asked for exclusions."""
+    scope = {**http_scope("PATCH", "/in/health"), "root_path": ""}
+    assert '"PATCH /in/health HTTP/1.1"' in lines(caplog, dict(scope), rewriting)[0]
+    assert lines(caplog, dict(scope), rewriting, exclude=["/health"]) != []
+    caplog.clear()
+    assert lines(caplog, dict(scope), rewriting, exclude=["/in/health"]) == []
+    assert lines(caplog, dict(scope), rewriting, exclude=lambda scope: scope["root_path"] == "") == []
+
+
 def test_logger_and_names(caplog):
     """The logger by name or itself; the names to redact can be others."""
     scope = http_scope(query_string=b"token=1&pin=2")

@@ -73,6 +73,31 @@ def test_prometheus():
     assert 'le="7.5"' in text
 
 
+def test_emptied_registry():
+    """A registry that somebody has emptied gets the metrics again."""
+    prometheus_client = require("prometheus_client")
+    registry = prometheus_client.CollectorRegistry()
+    first = PrometheusExporter(registry)
+    registry.unregister(first._duration)
+    registry.unregister(first._active)
+    drive(PrometheusExporter(registry))
+    assert "http_server_request_duration_seconds_count{" in prometheus_client.generate_latest(registry).decode()
+
+
+@pytest.mark.parametrize("name", ["http_server_request_duration_seconds", "http_server_active_requests"])
+def test_name_that_is_taken(name):
+    """Where one of the names is taken, the registry is left as it was, and is good once the name is free."""
+    prometheus_client = require("prometheus_client")
+    registry = prometheus_client.CollectorRegistry()
+    theirs = prometheus_client.Gauge(name, "Theirs.", registry=registry)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=name):
+            PrometheusExporter(registry)
+    assert [metric.name for metric in registry.collect()] == [name]
+    registry.unregister(theirs)
+    PrometheusExporter(registry)
+
+
 def test_active_requests():
     """The gauge counts the requests that run."""
     prometheus_client = require("prometheus_client")
@@ -119,12 +144,31 @@ def test_opentelemetry():
         ({method: "GET", status: 200, route: "/x/{y}", **common}, 2),
         ({method: "POST", status: 404, **common}, 1),
         ({method: "_OTHER", status: 503, error: "503", **common}, 1),
-        ({method: "GET", status: 500, error: "BoomError", **common}, 2),
+        ({method: "GET", status: 500, error: "BoomError", **common}, 1),
+        ({method: "GET", status: 200, error: "BoomError", **common}, 1),
         ({method: "GET", **common}, 1),
         ({method: "GET"}, 2),
     ]
     assert len(found) == len(expected)
     assert all(row in found for row in expected)
+
+
+def test_status_is_what_was_sent():
+    """OpenTelemetry's status is of a response that was sent (semantic conventions): none for a client that has left."""
+    sdk = require("opentelemetry.sdk.metrics")
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    async def left(scope, receive, send):
+        await receive()
+        raise BoomError
+
+    reader = InMemoryMetricReader()
+    exporter = OpenTelemetryExporter(sdk.MeterProvider(metric_readers=[reader]))
+    with pytest.raises(BoomError):
+        run(TimingMiddleware(left, exporters=[exporter]), http_scope(), {"type": "http.disconnect"})
+    [point] = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    assert "http.response.status_code" not in point.attributes
+    assert point.attributes["error.type"] == "BoomError"
 
 
 WORKERS = """

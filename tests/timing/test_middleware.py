@@ -614,6 +614,19 @@ def test_bad_configuration(keywords, error, message):
         TimingMiddleware(sending(), **keywords)
 
 
+def test_request_as_it_came():
+    """Method and path of a record are those of the request, whatever the application makes of them in its scope."""
+    inner = sending(START, BODY)
+
+    async def app(scope, receive, send):
+        scope.update(method="GET", path="/b")
+        await inner(scope, receive, send)
+
+    _, record, _ = outcome(app, http_scope("HEAD", "/a/b"))
+    assert (record.method, record.path, record.response_bytes) == ("HEAD", "/a/b", 0)
+    assert record.scope["path"] == "/b"
+
+
 def test_slow(caplog):
     """A slow request is one WARNING, on one line, without control characters; a fast one is none."""
     scope = http_scope("G\nT", "/a\n\x1b[31m\u2028", state={"request_id": "i\nd"})

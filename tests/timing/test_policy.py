@@ -176,6 +176,16 @@ def test_kept_names():
         ({"timing_allow_origin": "https://A.example"}, ValueError, "in lower case"),
         ({"timing_allow_origin": "https://é.example"}, ValueError, "must hold origins"),
         ({"timing_allow_origin": "https://a.example\r\nx: y"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://*.a.example"}, ValueError, "without a slash at the end, patterns"),
+        ({"timing_allow_origin": "http://localhost:*"}, ValueError, "without a slash at the end, patterns"),
+        ({"timing_allow_origin": "https://a.example:443"}, ValueError, "the scheme's own port"),
+        ({"timing_allow_origin": "http://a.example:80"}, ValueError, "the scheme's own port"),
+        ({"timing_allow_origin": "https://a.example:"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://a.example:08"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://a.example:65536"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://[::1"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://::1"}, ValueError, "must hold origins"),
+        ({"timing_allow_origin": "https://:8080"}, ValueError, "must hold origins"),
     ],
 )
 def test_bad_configuration(keywords, error, message):
@@ -192,3 +202,5 @@ def test_fields():
     assert policy(header=None).name == b""
     assert policy(timing_allow_origin="*").allow_origin == (b"timing-allow-origin", b"*")
     assert policy(timing_allow_origin=["null", "app://x:1"]).allow_origin[1] == b"null, app://x:1"
+    unusual = ["https://[::1]", "http://[::1]:443", "http://localhost:65535", "https://a.example:80"]
+    assert policy(timing_allow_origin=unusual).allow_origin[1] == ", ".join(unusual).encode()

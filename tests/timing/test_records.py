@@ -23,8 +23,9 @@ class Routing(Route):
     routes = (Route("/x"),)
 
 
-def mounted(root, route, params, outer=""):
-    return {"app_root_path": outer, "root_path": outer + root, "route": route, "path_params": params}
+def mounted(root, route, params, outer="", host=b"testserver"):
+    scope = {"app_root_path": outer, "root_path": outer + root, "route": route, "path_params": params}
+    return {**scope, "headers": [(b"host", host)]}
 
 
 class Context:
@@ -64,6 +65,14 @@ class Context:
         ({"route": Routing("/m")}, None),
         ({"route": Mount("/m")}, "/m"),
         ({**mounted("/m", Mount("/m"), {}), "path_template": "/l/{id}"}, "/m/l/{id}"),
+        ({**mounted("/m", Mount("/m"), {}), "path_template": "/m"}, "/m/m"),
+        ({**mounted("/t/acme", Mount("/t/{name}"), {"id": 3}, "/proxy"), "path_template": "/l/{id}"}, "/t/{name}/l/{id}"),
+        ({**mounted("/a/t/acme", Mount("/t/{name}"), {"id": 3}), "path_template": "/l/{id}"}, None),
+        ({**mounted("/t/acme", Route("/t/{name}"), {"id": 3}), "path_template": "/l/{id}"}, None),
+        ({**mounted("/t/acme", None, {"id": 3}), "path_template": "/l/{id}"}, None),
+        (mounted("/m", Route("/a"), {"tenant": "acme"}, host=b"acme.example"), "/m/a"),
+        (mounted("/m", Route("/a"), {"tenant": "acme"}), None),
+        (mounted("/t/acme", Route("/x"), {"tenant": "acme"}, host=b"acme.example"), "/t/{tenant}/x"),
     ],
 )  # fmt: skip
 def test_route_template(scope, expected):
@@ -147,3 +156,36 @@ def test_litestar():
 
     assert route_of(Litestar([show]), "/l/3") == (200, "/l/{number}")
     assert route_of(Litestar([show]), "/none") == (404, None)
+
+
+def test_litestar_in_a_mount_with_a_parameter():
+    """Litestar in a mount of Starlette, whose parameters it replaces: still no value of them."""
+    require("litestar")
+    from litestar import Litestar, get
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    @get("/l/{number:int}", sync_to_thread=False)
+    def show() -> int:
+        return 1
+
+    app = Starlette(
+        routes=[Mount("/t/{name}", Litestar([show])), Mount("/in", routes=[Mount("/{x}", Litestar([show]))])]
+    )
+    assert route_of(app, "/t/acme/l/3") == (200, "/t/{name}/l/{number}")
+    assert route_of(app, "/in/acme/l/3") == (200, None)
+
+
+def test_mount_in_a_host():
+    """A parameter of Starlette's `Host` has no place in the path, and costs no route its template."""
+    require("starlette")
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Host, Mount, Route, Router
+
+    api = Mount("/api/{version}", routes=[Route("/x/{y}", lambda request: PlainTextResponse("x"))])
+    app = Starlette(routes=[Host("{tenant}.example.org", app=Router([api]))])
+    records = []
+    scope = http_scope("GET", "/api/v1/x/acme", [(b"host", b"acme.example.org")])
+    run(TimingMiddleware(app, on_complete=records.append), scope)
+    assert records[0].route == "/api/{version}/x/{y}"

@@ -184,7 +184,8 @@ def when(condition: Condition, *layers: AnyLayer) -> When:
 
     Args:
         condition: A path prefix on segment borders (`"/health"`: also `/health/live`, not `/healthy`), a compiled
-            pattern that is searched in the path, or a callable of the scope that returns whether.
+            pattern that is searched in the path (both: below `root_path`), or a callable of the scope that returns
+            whether.
         layers: The layers, outermost first: whatever a `Stack` takes.
 
     Raises:

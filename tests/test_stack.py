@@ -346,6 +346,15 @@ class TestWhen:
         assert layers_of(wrapped, websocket_scope("/ws")) == [b"a"]
         assert layers_of(wrapped, websocket_scope("/other")) == []
 
+    def test_below_root_path(self):
+        """The path is the one that routes see: below `root_path`, be it the server's or that of Starlette's mount."""
+        routing = require("starlette.routing")
+        wrapped = when("/health", use(A))(when(re.compile("^/health$"), use(B))(app))
+        assert layers_of(wrapped, http_scope(path="/api/health", root_path="/api")) == LAYERED
+        assert layers_of(wrapped, http_scope(path="/health/x", root_path="/health")) == []
+        mounted = routing.Router([routing.Mount("/api", app=wrapped)])
+        assert layers_of(mounted, http_scope(path="/api/health")) == LAYERED
+
     def test_lifespan(self):
         """The lifespan goes through the layers, whatever the condition, and reaches the application once."""
         times = []

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._http.headers import add_at_start, request_values
+from .._http.paths import route_path
 from .._http.problem import problem
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, entry
 from .origins import same_host
@@ -47,7 +48,7 @@ class CORSMiddleware:
             Browsers do not: without this check, any site can open a socket with the user's cookies. Default: True.
         overrides: Other rules for parts of the paths: `{"/public": {"allow_origins": "*"}, "/legacy": None}`. The
             longest prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the
-            application.
+            application. Paths are those that routes see, below `root_path`.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -107,7 +108,7 @@ class CORSMiddleware:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        policy = self._policy or self._rules.at(scope["path"])
+        policy = self._policy or self._rules.at(route_path(scope))
         if policy is None:
             await self._app(scope, receive, send)
             return
@@ -126,7 +127,9 @@ class CORSMiddleware:
         await self._app(scope, receive, add_at_start(send, answer))
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        policy = self._rules.at(scope["path"]) if scope["type"] == "websocket" else None
+        policy = None
+        if scope["type"] == "websocket":
+            policy = self._policy or self._rules.at(route_path(scope))
         # A handshake without Origin comes from no browser, so from no page of another origin.
         if policy is not None and policy.websockets and (origins := request_values(scope, b"origin")):
             origin = origins[0] if len(origins) == 1 else TWO_ORIGINS
@@ -148,7 +151,7 @@ class CORSMiddleware:
                 one that needs a preflight (as JSON does), Accept, Accept-Language and Content-Language for ones that
                 do not.
             credentials: Whether the page sends cookies (`credentials: "include"`).
-            path: The path asked for, which `overrides` are about.
+            path: The path asked for, below `root_path`, which `overrides` are about.
 
         Returns:
             One reason for each rule that refuses. Where `allow_origin_func` decides: "depends on allow_origin_func".

@@ -31,7 +31,8 @@ class AccessLog:
         format: `"combined"` (the Combined Log Format, with our fields behind it) or `"json"`. Default: `"combined"`.
         redact: Names of query parameters, in any case, whose values become `***`, in the query and in the Referer.
             What is not named is logged as it is. Default: the usual names of tokens, keys and passwords.
-        exclude: Paths that are not logged: path prefixes, compiled patterns, callables of the scope. Default: none.
+        exclude: What is not logged: path prefixes on segment borders, compiled patterns that are searched in the path
+            (both: below `root_path`), or callables of the scope as it is at the end; one, or a list. Default: nothing.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -69,8 +70,12 @@ class AccessLog:
 
     def on_complete(self, record: TimingRecord) -> None:
         """Write the line."""
-        if self._logger.isEnabledFor(logging.INFO) and not any(excludes(record.scope) for excludes in self._excludes):
+        if self._logger.isEnabledFor(logging.INFO) and not (self._excludes and self._is_excluded(record)):
             self._logger.info("%s", self._line(record, self._fields(record)))
+
+    def _is_excluded(self, record: TimingRecord) -> bool:
+        scope = {**record.scope, "root_path": record.root_path}
+        return any(excludes(scope) for excludes in self._excludes)
 
     def _fields(self, record: TimingRecord) -> dict[str, str]:
         """What a request says about itself, as text without secrets that is not escaped yet."""

@@ -27,6 +27,7 @@ class Exchange:
         "receive_wait",
         "request_bytes",
         "response_bytes",
+        "root_path",
         "scope",
         "send_wait",
         "status",
@@ -36,6 +37,7 @@ class Exchange:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.root_path: str = scope.get("root_path") or ""
         self.status: int | None = None
         self.ttfb: float | None = None
         self.request_bytes = self.response_bytes = 0
@@ -124,6 +126,7 @@ class Exchange:
             state_value(scope, "request_id"),
             self.receive_wait,
             self.send_wait,
+            self.root_path,
             scope,
         )
 

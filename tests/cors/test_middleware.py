@@ -10,6 +10,7 @@ import pytest
 
 from middlewares.cors import CORSMiddleware
 from middlewares.testing import Recorder, http_scope, run, websocket_scope
+from tests.conftest import require
 
 A = "https://a.example"
 ORIGIN = (b"origin", A.encode())
@@ -289,6 +290,31 @@ def test_overrides_at_work() -> None:
     assert [A.encode()] == header(run(app, http_scope(path="/openx", headers=[ORIGIN]))[0], ACAO)
     assert [START, BODY] == run(app, preflight(FOREIGN, path="/own"))
     assert START is run(app, http_scope(path="/own/x", headers=[ORIGIN]))[0]
+
+
+def test_overrides_below_root_path() -> None:
+    """Overrides are about the path that routes see, below the `root_path` of server or mount: no stricter one is passed by."""
+    app = CORSMiddleware(hello, allow_origins=[A], overrides={"/admin": {"allow_origins": []}, "/own": None})
+    for scope in (
+        http_scope(path="/api/admin/users", headers=[ORIGIN], root_path="/api"),
+        http_scope(path="/admin/users", headers=[ORIGIN], root_path="/api"),
+    ):
+        assert [] == header(run(app, scope)[0], ACAO)
+    assert 403 == run(app, preflight(ORIGIN, path="/api/admin") | {"root_path": "/api"})[0]["status"]
+    assert START is run(app, http_scope(path="/api/own", headers=[ORIGIN], root_path="/api"))[0]
+    assert 403 == run(app, websocket_scope("/api/admin", [ORIGIN], root_path="/api"))[0]["status"]
+    assert [A.encode()] == header(run(app, http_scope(path="/admin", headers=[ORIGIN], root_path="/admin"))[0], ACAO)
+
+
+def test_overrides_in_a_mount() -> None:
+    """Mounted by Starlette, the layer compares what the routes below the mount are compared with; around it, all of it."""
+    routing = require("starlette.routing")
+    rules: Any = {"allow_origins": [A], "overrides": {"/admin": {"allow_origins": []}}}
+    mounted = routing.Router([routing.Mount("/api", app=CORSMiddleware(hello, **rules))])
+    around = CORSMiddleware(routing.Router([routing.Mount("/admin", app=hello)]), **rules)
+    assert [] == header(run(mounted, http_scope(path="/api/admin/x", headers=[ORIGIN]))[0], ACAO)
+    assert [A.encode()] == header(run(mounted, http_scope(path="/api/x", headers=[ORIGIN]))[0], ACAO)
+    assert [] == header(run(around, http_scope(path="/admin/x", headers=[ORIGIN]))[0], ACAO)
 
 
 def test_explain_by_path() -> None:

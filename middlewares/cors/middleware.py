@@ -147,14 +147,18 @@ class CORSMiddleware:
         Args:
             origin: The origin of the page, as browsers send it: `"https://app.example"`, or `"null"`.
             method: As given to `fetch`: browsers put the six usual ones in capitals, others are compared as written.
-            headers: Names of the headers that the page sets. The values are not known here: Content-Type is taken for
-                one that needs a preflight (as JSON does), Accept, Accept-Language and Content-Language for ones that
-                do not.
+            headers: Names of the headers that the page sets. Those that no page may set, such as Cookie, are left out,
+                as browsers do. The values are not known here: Content-Type is taken for one that needs a preflight (as
+                JSON does), Accept, Accept-Language and Content-Language for ones that do not.
             credentials: Whether the page sends cookies (`credentials: "include"`).
             path: The path asked for, below `root_path`, which `overrides` are about.
 
         Returns:
-            One reason for each rule that refuses. Where `allow_origin_func` decides: "depends on allow_origin_func".
+            One reason for each rule that refuses; for header names, of ten at most. Where `allow_origin_func` decides:
+            "depends on allow_origin_func".
+
+        Raises:
+            TypeError: `headers` is one name alone.
         """
         policy = self._rules.at(path)
         if policy is None:
@@ -218,4 +222,5 @@ def _log_refused_page(scope: Scope, origin: bytes) -> None:
 
 
 def _log_refusal(scope: Scope, reasons: list[str]) -> None:
-    _logger.debug("refused: %s (path %a)", "; ".join(reasons), scope["path"])
+    if _logger.isEnabledFor(logging.DEBUG):
+        _logger.debug("refused: %s (path %a)", "; ".join(reasons), scope["path"][:200])

@@ -142,6 +142,22 @@ def test_refused_preflight_reveals_nothing(headers: list, caplog: pytest.LogCapt
     assert record.getMessage().startswith("refused: ")
 
 
+def test_refusals_are_logged_in_bounded_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """However long path, method and header names are, the line is not; above DEBUG, no line is made."""
+    app = CORSMiddleware(never, allow_origins=[A])
+    many = (b"access-control-request-headers", b",".join(b"\xff%d" % i * 1000 for i in range(20)))
+    scope = preflight(ORIGIN, many, path="/" + "\n" * 100_000, method=b"\xff" * 100_000)
+    caplog.set_level(logging.DEBUG, "middlewares.cors")
+    run(app, scope)
+    [record] = caplog.records
+    assert "and 10 more" in record.getMessage()
+    assert len(record.getMessage()) < 15_000
+    caplog.set_level(logging.INFO, "middlewares.cors")
+    run(app, scope)
+    run(CORSMiddleware(never, allow_origins=[A]), websocket_scope(headers=[FOREIGN]))
+    assert len(caplog.records) == 1
+
+
 def test_refused_actual_request_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """One DEBUG line for a refused origin, on one line whatever the path; none for a page of the same host, nor without Origin."""
     app = CORSMiddleware(hello, allow_origins=[A])

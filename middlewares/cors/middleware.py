@@ -44,8 +44,9 @@ class CORSMiddleware:
             24); 0 forbids it; None sends no header, which browsers take for 5 seconds. Default: 600.
         allow_origin_func: Asked when list and expression said no: `(origin, scope) -> bool`, plain or async. What it
             raises goes up, and nothing is allowed. None: not asked.
-        websockets: Check the Origin of WebSocket handshakes by the same rules; none, or one of the same host, passes.
-            Browsers do not: without this check, any site can open a socket with the user's cookies. Default: True.
+        websockets: Check the Origin of WebSocket handshakes by the same rules; none, or one of the same host, passes
+            (also written `wss://`, as some clients do that are no browsers). Browsers do not: without this check, any
+            site can open a socket with the user's cookies. Default: True.
         overrides: Other rules for parts of the paths: `{"/public": {"allow_origins": "*"}, "/legacy": None}`. The
             longest prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the
             application. Paths are those that routes see, below `root_path`.

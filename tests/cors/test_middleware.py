@@ -246,6 +246,9 @@ def test_a_function_that_raises_allows_nothing() -> None:
         pytest.param(
             [(b"origin", b"https://B.example:443"), (b"host", b"b.EXAMPLE")], {}, id="same host, default port"
         ),
+        pytest.param(
+            [(b"origin", b"wss://b.example"), (b"host", b"b.example")], {}, id="same host, of a native client"
+        ),
         pytest.param([(b"origin", b"null")], {"allow_origins": ["null"]}, id="null listed"),
         pytest.param([FOREIGN], {"allow_origins": "*"}, id="everyone"),
         pytest.param([FOREIGN], {"websockets": False}, id="switched off"),
@@ -276,6 +279,7 @@ def test_sockets_that_pass(headers: list, keywords: dict[str, Any]) -> None:
     [
         pytest.param([FOREIGN], id="foreign"),
         pytest.param([FOREIGN, (b"host", b"a.example")], id="other host"),
+        pytest.param([(b"origin", b"wss://b.example"), (b"host", b"a.example")], id="other host, of a native client"),
         pytest.param([FOREIGN, (b"host", b"b.example:8000")], id="other port"),
         pytest.param([FOREIGN, (b"host", b"b.example"), (b"host", b"b.example")], id="two hosts"),
         pytest.param([ORIGIN, ORIGIN], id="two origins"),

@@ -229,8 +229,12 @@ class CORSRules:
         if not isinstance(overrides, Mapping):
             raise TypeError(f"overrides must be a mapping of path prefixes to keywords, or None (got {overrides!r})")
         given = cast("Mapping[str, Any]", overrides)
-        policies = {_prefix(prefix): _override(prefix, outer, own) for prefix, own in given.items()}
-        self.overrides = tuple(sorted(policies.items(), key=lambda item: len(item[0]), reverse=True))
+        names: dict[str, str] = {}
+        for name in given:
+            if (first := names.setdefault(_prefix(name), name)) != name:
+                raise ValueError(f"overrides has the same prefix twice, as {first!r} and as {name!r}; leave one out")
+        policies = [(prefix, _override(name, outer, given[name])) for prefix, name in names.items()]
+        self.overrides = tuple(sorted(policies, key=lambda item: len(item[0]), reverse=True))
 
     def at(self, path: str) -> CORSPolicy | None:
         """The policy for a path, by the longest prefix that covers it; None where CORS is left to the application."""
@@ -274,7 +278,9 @@ def _override(prefix: str, outer: dict[str, Any], override: Any) -> CORSPolicy |
     try:
         return CORSPolicy(**{**outer, **own})
     except (TypeError, ValueError, re.error) as wrong:
-        raise type(wrong)(f"overrides[{prefix!r}]: {wrong}") from wrong
+        # Not its own class, which may take more than a text, as UnicodeError's do.
+        kind = re.error if isinstance(wrong, re.error) else TypeError if isinstance(wrong, TypeError) else ValueError
+        raise kind(f"overrides[{prefix!r}]: {wrong}") from wrong
 
 
 def _compiled(regex: Any) -> re.Pattern[str] | None:
@@ -286,7 +292,7 @@ def _compiled(regex: Any) -> re.Pattern[str] | None:
         raise TypeError(f"allow_origin_regex must be a str or a compiled pattern of str, or None (got {regex!r})")
     try:
         return re.compile(regex)
-    except re.error as wrong:
+    except (re.error, OverflowError, RecursionError) as wrong:  # `a{99999999999}`; thousands of brackets
         raise re.error(f"allow_origin_regex is no regular expression: {wrong} (got {regex!r})") from None
 
 

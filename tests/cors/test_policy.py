@@ -473,6 +473,8 @@ def test_each_cors_header_once(
         ({"allow_origins": "*", "allow_credentials": True}, ValueError, "allow_origins.*allow_credentials"),
         ({"allow_origins": ["https://a.example", "*"], "allow_credentials": True}, ValueError, "allow_credentials"),
         ({"allow_origin_regex": "("}, re.error, "allow_origin_regex.*got '\\('"),
+        ({"allow_origin_regex": "a{99999999999}"}, re.error, "allow_origin_regex.*got 'a{9"),
+        ({"allow_origin_regex": "(" * 9999 + ")" * 9999}, re.error, "allow_origin_regex.*got '\\(\\("),
         ({"allow_origin_regex": re.compile(b"x")}, TypeError, "allow_origin_regex"),
         ({"allow_origin_regex": ["x"]}, TypeError, "allow_origin_regex"),
         ({"allow_origin_func": "x"}, TypeError, "allow_origin_func"),
@@ -526,6 +528,10 @@ def test_overrides_by_longest_prefix() -> None:
     assert rules.at("/old/../x") is rules.outer
 
 
+def undecodable() -> Any:
+    yield b"\xff".decode("ascii")
+
+
 @pytest.mark.parametrize(
     ("overrides", "error", "hint"),
     [
@@ -538,6 +544,9 @@ def test_overrides_by_longest_prefix() -> None:
         ({"/a": {"allow_credentials": True}}, ValueError, r"overrides\['/a'\]: allow_origins"),
         ({"/a": {"allow_methods": "GET"}}, TypeError, r"overrides\['/a'\]: allow_methods"),
         ({"/a": {"allow_origin_regex": "("}}, re.error, r"overrides\['/a'\]: allow_origin_regex"),
+        ({"/a": {"allow_methods": undecodable()}}, ValueError, r"overrides\['/a'\]: 'ascii' codec"),
+        ({"/a": None, "/b": None, "/a/": {}}, ValueError, "same prefix twice, as '/a' and as '/a/'"),
+        ({"/": {}, "//": None}, ValueError, "same prefix twice, as '/' and as '//'"),
     ],
 )
 def test_wrong_overrides(overrides: Any, error: type[Exception], hint: str) -> None:

@@ -31,9 +31,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import Parameter
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Any, Concatenate, NamedTuple, Never, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Concatenate, NamedTuple, Never, ParamSpec, Protocol, Self, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from ._http.paths import Condition, matcher
@@ -56,6 +57,18 @@ __all__ = ["Layer", "OrderError", "OrderProblem", "OrderWarning", "Stack", "When
 P = ParamSpec("P")
 
 
+class _Immutable:
+    """Its own copy, also deep: Litestar copies the middleware of controllers, and keywords may be of any kind."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
 class LayerSpec(Protocol):
     """A layer as Starlette writes it: `Middleware(cls, *args, **kwargs)`."""
 
@@ -72,7 +85,7 @@ AnyLayer: TypeAlias = Callable[[Any], ASGIApp] | LayerSpec
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Layer:
+class Layer(_Immutable):
     """What `use` returns: a class and its keywords, `app -> app`. It cannot be changed, and can be used many times.
 
     Attributes:
@@ -149,7 +162,7 @@ def _signature(cls: Callable[..., Any]) -> inspect.Signature:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class When:
+class When(_Immutable):
     """What `when` returns: layers that apply under a condition, `app -> app`. It cannot be changed.
 
     Attributes:
@@ -212,7 +225,7 @@ class _Conditional:
             await self.app(scope, receive, send)
 
 
-class Stack:
+class Stack(_Immutable):
     """Layers, outermost first; called with an application it returns the wrapped one.
 
     A stack cannot be changed. It can be iterated, joined with `+` (to a stack, or to a layer on either side), and

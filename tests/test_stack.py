@@ -1,5 +1,7 @@
 """Composition: `use`, `when`, `Stack`, `wrap`, and the check of the order."""
 
+import copy
+import pickle
 import re
 import sys
 import typing
@@ -246,6 +248,25 @@ class TestStack:
         for name in ("strict", "layers", "more"):
             with pytest.raises(AttributeError):
                 setattr(stack, name, ())
+
+    @pytest.mark.parametrize("layer", [use(A, label=object()), when("/", A), Stack(A)], ids=["use", "when", "stack"])
+    def test_copies(self, layer):
+        """What cannot be changed is its own copy, shallow and deep (the rule of the module `copy` for tuples of atoms)."""
+        assert copy.copy(layer) is layer
+        assert copy.deepcopy([layer])[0] is layer
+
+    @pytest.mark.parametrize("layer", [use(A), when("/", A), Stack(A)], ids=["use", "when", "stack"])
+    def test_in_litestar(self, layer):
+        """Litestar copies the middleware of a controller's handlers: `DefineMiddleware(stack)` stands in front of them."""
+        litestar = require("litestar")
+        define = require("litestar.middleware").DefineMiddleware
+
+        class Controller(litestar.Controller):
+            @litestar.get("/", middleware=[define(layer)], sync_to_thread=False)
+            def show(self) -> str:
+                return "x"
+
+        assert layers_of(litestar.Litestar([Controller], openapi_config=None)) == [b"a"]
 
     @pytest.mark.parametrize("layer", [None, 3, "cors"], ids=repr)
     def test_no_layer(self, layer):

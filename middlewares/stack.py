@@ -430,8 +430,9 @@ def _placed(app: Any) -> Iterator[Placed]:
 
 _INWARD = ("app", "asgi_app", "asgi_handler", "inner")
 _SECRET = re.compile("secret|password|passwd|token|credential|private|(^|_)(key|keys|dsn|salt)$", re.IGNORECASE)
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _ADDRESS = re.compile(r"(?: object)? at 0x[0-9A-Fa-f]+")
-_USER_INFO = re.compile(r"//[^/@\s'\"]+@")
+_USER_INFO = re.compile(r"//[^/\s'\"]+@")  # to the last `@`: passwords have them, too, though none should be raw
 
 
 def _short_name(cls: Any) -> str:
@@ -439,10 +440,11 @@ def _short_name(cls: Any) -> str:
 
 
 def _shown(layer: Layer) -> list[str]:
-    names = [*_signature(layer.cls).parameters][1:]  # a secret may be given by position
-    by_position = [
-        _safe_repr(value, name) for value, name in zip_longest(layer.args, names[: len(layer.args)], fillvalue="")
-    ]
+    # A secret may be given by position, and be one of many.
+    parameters = _signature(layer.cls).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL][1 : 1 + len(layer.args)]
+    others = next((parameter.name for parameter in parameters if parameter.kind is Parameter.VAR_POSITIONAL), "")
+    by_position = [_safe_repr(value, name) for value, name in zip_longest(layer.args, names, fillvalue=others)]
     return by_position + [f"{key}={_safe_repr(value, key)}" for key, value in layer.kwargs.items()]
 
 

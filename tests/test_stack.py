@@ -325,18 +325,44 @@ class TestPrinting:
             (use(Secretive, keys=["hunter2"]), "keys='***'"),
             (use(Secretive, options={"api_key": "hunter2", "size": 1}), "options={'api_key': '***', 'size': 1}"),
             (use(Secretive, url="redis://user:hunter2@host/0"), "url='redis://***@host/0'"),
+            (use(Secretive, url="redis://u:p@hunter2@host/0?x=a@b"), "url='redis://***@host/0?x=a@b'"),
+            (use(Secretive, url=["redis://u:p@a/0", "//u:p@b"]), "url=['redis://***@a/0', '//***@b']"),
             (use(Secretive, allow_credentials=True), "allow_credentials=True"),
             (use(Secretive, secret_key=None), "secret_key=None"),
             (use(Secretive, keyword="monkey"), "keyword='monkey'"),
             (use(Secretive, None, x=1), "None, x=1"),
         ],
-        ids=["keyword", "position", "bytes", "list", "mapping", "URL", "flag", "None", "no secret", "mixed"],
+        ids=[
+            "keyword",
+            "position",
+            "bytes",
+            "list",
+            "mapping",
+            "URL",
+            "URL with @",
+            "URLs",
+            "flag",
+            "None",
+            "no secret",
+            "mixed",
+        ],
     )
     def test_secrets(self, layer, shown):
         """Values of keywords that are named like secrets are not printed, nor are passwords of URLs."""
         assert repr(layer) == f"use(Secretive, {shown})"
         assert shown in str(Stack(layer))
         assert "hunter2" not in repr(Stack(when("/", layer)))
+
+    def test_secrets_of_one_parameter(self):
+        """Every value of a parameter that takes many is hidden, none of what stands beside it."""
+
+        class Keyed(Named):
+            def __init__(self, app, size, *secrets, stores=()):
+                self.app = app
+
+        assert repr(use(Keyed, 5, "hunter1", "hunter2", stores=[1])).endswith("Keyed, 5, '***', '***', stores=[1])")
+        assert repr(use(Keyed, 5)).endswith("Keyed, 5)")
+        assert repr(use(lambda *secrets: A(secrets[0]), "hunter2")).endswith("<lambda>, '***')")
 
 
 LAYERED = [b"a", b"b"]

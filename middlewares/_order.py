@@ -24,6 +24,9 @@ class OrderError(ValueError):
         self.problems = list(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple[type[OrderError], tuple[list[OrderProblem]]]:
+        return type(self), (self.problems,)  # not the text, which an exception is made of by default
+
 
 @dataclass(frozen=True, slots=True)
 class OrderProblem:

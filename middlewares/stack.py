@@ -169,11 +169,13 @@ class When(_Immutable):
         condition: As given.
         layers: The layers, outermost first.
         matches: The condition as a function of the scope.
+        strict: Whether one of the layers came from a strict `Stack`.
     """
 
     condition: Condition
     layers: tuple[Layer | When, ...]
     matches: Callable[[Scope], bool]
+    strict: bool = False
 
     def __call__(self, app: AnyASGIApp) -> ASGIApp:
         """Wrap an application: `.app` of the result is the outermost layer, `.inner` the application."""
@@ -208,7 +210,7 @@ def when(condition: Condition, *layers: AnyLayer) -> When:
     matches = matcher("condition", condition)
     if not layers:
         raise TypeError("when() takes a condition and at least one layer (got the condition alone)")
-    return When(condition, _flat("when", layers), matches)
+    return When(condition, _flat("when", layers), matches, _is_strict(layers))
 
 
 class _Conditional:
@@ -236,7 +238,7 @@ class Stack(_Immutable):
     Args:
         layers: `use(...)`, `when(...)`, other stacks, Starlette's `Middleware(...)`, or any function `app -> app`.
         strict: Whether an order that breaks a layer raises `OrderError`. Default: one `OrderWarning` for each problem.
-            A joined stack is strict if one of its parts is.
+            A joined stack is strict if one of its parts is, also one within `when`; so is `wrap` by one of `extra`.
 
     Raises:
         TypeError: Something is no layer, or does not take its keywords.
@@ -246,7 +248,7 @@ class Stack(_Immutable):
 
     def __init__(self, *layers: AnyLayer, strict: bool = False) -> None:
         self._layers = _flat("Stack", layers)
-        self._strict: bool = strict or any(isinstance(layer, Stack) and layer.strict for layer in layers)
+        self._strict: bool = strict or _is_strict(layers)
 
     @property
     def strict(self) -> bool:
@@ -283,16 +285,30 @@ def _is_layer(layer: Any) -> bool:
 
 def _flat(where: str, layers: Iterable[Any]) -> tuple[Layer | When, ...]:
     flat: list[Layer | When] = []
-    for layer in layers:
-        if isinstance(layer, Layer | When):
-            flat.append(layer)
-        elif isinstance(layer, Stack):
+    for given in layers:
+        layer = given
+        if not isinstance(layer, Layer | When | Stack):
+            if hasattr(layer, "cls") and hasattr(layer, "kwargs"):
+                layer = _layer(where, layer.cls, getattr(layer, "args", ()), layer.kwargs)
+            else:
+                layer = _layer(where, layer, (), {})
+        layer = _unwrapped(layer)
+        if isinstance(layer, Stack):
             flat.extend(layer)
-        elif hasattr(layer, "cls") and hasattr(layer, "kwargs"):
-            flat.append(_layer(where, layer.cls, getattr(layer, "args", ()), layer.kwargs))
         else:
-            flat.append(_layer(where, layer, (), {}))
+            flat.append(layer)
     return tuple(flat)
+
+
+def _unwrapped(spec: Any) -> Any:
+    """What `Middleware(stack)` of Starlette, or `use(stack)`, holds; anything else as it is."""
+    while isinstance(held := getattr(spec, "cls", None), Layer | When | Stack):
+        spec = held
+    return spec
+
+
+def _is_strict(layers: Iterable[Any]) -> bool:
+    return any(isinstance(layer, Stack | When) and layer.strict for layer in map(_unwrapped, layers))
 
 
 def _build(layers: Iterable[Layer | When], app: ASGIApp) -> ASGIApp:
@@ -333,11 +349,16 @@ def wrap(
         unknown: Any other name is refused.
 
     Raises:
-        TypeError: There is no such room, or the room has no such keyword.
+        TypeError: There is no such room, or the room has no such keyword; or `extra` is no list of layers.
         ValueError: A room refuses the value of a keyword; a note names the room.
+        OrderError: The order breaks a layer, and a strict `Stack` is among `extra`.
     """
-    if isinstance(extra, Layer | When):  # both can be iterated, but not as layers
-        raise TypeError(f"extra must be a list of layers (got {extra!r} alone)")
+    # Specs of Starlette, and ours, can be iterated, but not as layers.
+    if isinstance(extra, Layer | When) or hasattr(extra, "cls") or not isinstance(cast("Any", extra), Iterable):
+        is_foreign = hasattr(extra, "cls") and not isinstance(extra, Layer)  # whose repr may tell a secret
+        got = f"a {type(extra).__name__}" if is_foreign else repr(extra)
+        raise TypeError(f"extra must be a list of layers, such as [use(...)] (got {got})")
+    extra = (extra,) if isinstance(extra, Stack) else tuple(extra)
     if unknown:
         raise TypeError(f"wrap() has no room {min(unknown)!r}; it takes {', '.join(ORDER)} and extra")
     given = {
@@ -351,7 +372,7 @@ def wrap(
     }
     layers = {room: _room(room, name, given[room]) for room, name in ORDER.items() if given[room] is not False}
     within = _flat("wrap(extra=...)", extra)
-    _report((*layers.values(), *within), app, strict=False)
+    _report((*layers.values(), *within), app, strict=_is_strict(extra))
     wrapped = _build(within, single_callable(app))
     for room, layer in reversed(layers.items()):
         try:
@@ -383,7 +404,7 @@ def check(app: AnyASGIApp | Stack) -> list[OrderProblem]:
         app: The application as the server gets it; or a `Stack`, alone.
 
     Raises:
-        TypeError: An `asgi_order` has an unknown key.
+        TypeError: An `asgi_order` has an unknown key, or a text as kinds.
     """
     return find_problems(_placed(app))
 
@@ -398,12 +419,13 @@ def _report(layers: Iterable[Layer | When], app: Any, *, strict: bool) -> None:
 
 
 def _placed_specs(specs: Iterable[Any], conditions: Conditions = ()) -> Iterator[Placed]:
-    for spec in specs:
-        layer = getattr(spec, "cls", spec)
-        if isinstance(layer, When):
-            yield from _placed_specs(layer.layers, (*conditions, layer.condition))
+    for spec in map(_unwrapped, specs):
+        if isinstance(spec, When):
+            yield from _placed_specs(spec.layers, (*conditions, spec.condition))
+        elif isinstance(spec, Stack):
+            yield from _placed_specs(spec, conditions)
         else:
-            yield Placed(layer, conditions)
+            yield Placed(getattr(spec, "cls", spec), conditions)
 
 
 def _placed(app: Any) -> Iterator[Placed]:
@@ -417,7 +439,7 @@ def _placed(app: Any) -> Iterator[Placed]:
             around.pop()
         conditions: Conditions = tuple([conditional.when.condition for conditional in around])
         if isinstance(node, Layer | When | Stack):
-            yield from _placed_specs(node if isinstance(node, Stack) else [node], conditions)
+            yield from _placed_specs([node], conditions)
             return
         if isinstance(node, _Conditional):
             around.append(node)

@@ -213,6 +213,16 @@ class TestStack:
         assert layers_of(application, http_scope(path="/app")) == [b"a", b"b", b"c"]
         assert layers_of(application, http_scope(path="/")) == [b"a", b"c"]
 
+    def test_within_specs(self):
+        """A stack within Starlette's spec, or within `use`, is its layers, strict as it is."""
+        middleware = require("starlette.middleware").Middleware
+        layers = [use(A), when("/", B)]
+        for spec in (middleware(Stack(*layers)), use(Stack(*layers)), use(use(Stack(*layers)))):
+            assert list(Stack(spec)) == layers
+        assert Stack(use(Stack(A, strict=True))).strict
+        with pytest.raises(TypeError, match=r"^Stack: .*unexpected keyword argument 'label'"):
+            Stack(SimpleNamespace(cls=Stack(A), kwargs={"label": "x"}))
+
     def test_empty(self):
         """A stack without layers is the application, adapted to ASGI 3."""
         assert Stack()(app) is app
@@ -565,11 +575,23 @@ class TestWrap:
             wrap(app, request_id=False, cors={"max_age": -5})
         assert caught.value.__notes__ == ["raised for wrap(cors=...)"]
 
-    @pytest.mark.parametrize("extra", [use(A), when("/", A)], ids=["use", "when"])
-    def test_extra_alone(self, extra):
-        """A layer in place of a list of layers is refused by name."""
-        with pytest.raises(TypeError, match=r"^extra must be a list of layers \(got .* alone\)"):
+    @pytest.mark.parametrize("extra", [use(A), when("/", A), None, 5, A], ids=repr)
+    def test_extra_is_no_list(self, extra):
+        """A layer, or anything else, in place of a list of layers is refused by keyword and value, with the way out."""
+        expected = re.escape(f"extra must be a list of layers, such as [use(...)] (got {extra!r})")
+        with pytest.raises(TypeError, match=f"^{expected}$"):
             wrap(app, extra=extra)
+
+    def test_extra_is_a_spec(self):
+        """Of Starlette's spec in place of a list, no value is told: one may be a secret."""
+        spec = require("starlette.middleware").Middleware(Secretive, secret_key="hunter2")
+        with pytest.raises(TypeError, match=r"^extra must be a list of layers, .* \(got a Middleware\)$"):
+            wrap(app, extra=spec)
+
+    def test_extra_is_any_iterable(self):
+        """A stack, or an iterator, serves for a list."""
+        assert layers_of(wrap(app, extra=Stack(A, B))) == [b"a", b"b"]
+        assert layers_of(wrap(app, extra=iter([A, use(B)]))) == [b"a", b"b"]
 
     def test_extra_is_checked(self):
         """`extra` is checked with the rest: a second CORS layer in it is told."""
@@ -805,6 +827,26 @@ class TestReport:
         with pytest.raises(OrderError):
             stack(app)
 
+    def test_strict_within(self):
+        """A strict stack makes strict what it stands in: `when`, at any depth, and `wrap`."""
+        strict = Stack(Auth, Outermost, strict=True)
+        for stack in (Stack(when("/x", strict)), Stack(A, when("/x", when("/x/y", A, strict)))):
+            assert stack.strict
+            with pytest.raises(OrderError):
+                stack(app)
+        for extra in ([strict], strict, [A, when("/x", strict)], iter([strict])):
+            with pytest.raises(OrderError):
+                wrap(app, extra=extra)
+        assert not Stack(when("/x", Stack(A))).strict
+
+    def test_error_can_be_pickled(self):
+        """Processes hand errors on by pickle: `OrderError` comes back with its problems and its text."""
+        with pytest.raises(OrderError) as caught:
+            Stack(Auth, Early, Outermost, strict=True)(app)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert type(again) is OrderError
+        assert (again.problems, str(again)) == (caught.value.problems, str(caught.value))
+
     def test_with_the_layers_of_the_application(self):
         """The layers that the application has already are checked against those of the stack."""
         with pytest.warns(OrderWarning, match=r"Outermost stands inside of elsewhere\.Auth"):
@@ -919,6 +961,16 @@ class TestKnown:
         assert before[0].fix.startswith("the framework places")
         application.middleware_stack = application.build_middleware_stack()
         assert check(application) == before
+
+    def test_user_middleware_of_ours(self):
+        """A stack or a layer that was given to `add_middleware` is looked into, under its conditions."""
+        starlette = require("starlette.applications").Starlette
+        for outer in (Stack(Auth), use(Auth), when("/", Auth), Stack(when("/", Auth))):
+            application = starlette()
+            application.add_middleware(Stack(middlewares.ServerErrorMiddleware, Outermost))
+            application.add_middleware(outer)
+            assert [(p.outer, p.inner) for p in check(application)] == [("elsewhere.Auth", "elsewhere.Outermost")]
+            assert "Outermost()" in outline(application)[-1]
 
     def test_user_middleware_with_errors(self):
         """With server errors inside of CORS, the framework's own 500 is never sent; under a condition, it is elsewhere."""

@@ -732,9 +732,26 @@ class TestCheck:
         ):
             check(ruled("Wrong", insde={})(app))
 
+    @pytest.mark.parametrize("kinds", ["answers", ""])
+    def test_kinds_in_one_text(self, kinds):
+        """A text in place of the tuple of kinds is refused, by class and value: `("answers")` is none."""
+        with pytest.raises(TypeError, match=rf"elsewhere\.Wrong\.asgi_order must .* \(got {kinds!r}\)"):
+            check(ruled("Wrong", kinds=kinds)(app))
+
     def test_subclass(self):
         """A subclass has the rules of its class."""
         assert found(Auth, type("Mine", (Outermost,), {"__module__": "elsewhere"}))[0][1] == "Mine"
+
+    def test_subclass_with_rules(self):
+        """Rules of a subclass are added to those of its bases: kinds add up, and its own reasons stand first."""
+        own = {"kinds": ("log",), "outside": {"answers": "its own reason"}}
+        mine = type("Mine", (Outermost,), {"asgi_order": own, "__module__": "elsewhere"})
+        assert [problem[2] for problem in found(Auth, mine)] == ["its own reason"]
+        assert [problem[2] for problem in found(Early, mine)] == ["its own reason"]
+        logged = ruled("Logged", outside={"log": "no id"})
+        assert [problem[2] for problem in found(mine, logged)] == ["no id"]
+        assert len(found(ruled("Log", kinds=("log",)), mine)) == 1
+        assert len(found(mine, ruled("Once", once={"cors": "two"}))) == 1
 
     def test_function_layer(self):
         """A function can carry rules, too; they are known while its `Stack` is checked."""

@@ -24,6 +24,9 @@ class OrderError(ValueError):
         self.problems = list(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple[type[OrderError], tuple[list[OrderProblem]]]:
+        return type(self), (self.problems,)  # not the text, which an exception is made of by default
+
 
 @dataclass(frozen=True, slots=True)
 class OrderProblem:
@@ -200,14 +203,12 @@ def _rules(cls: Any) -> OrderRules:
     merged: dict[str, Any] = {}
     if isinstance(cls, str):
         return KNOWN[cls]
-    own: dict[str, Any] = getattr(cls, "asgi_order", {})
-    keys = OrderRules.__annotations__
-    if unknown := own.keys() - keys.keys():
-        raise TypeError(f"{_name(cls)}.asgi_order has the unknown key {min(unknown)!r}; it takes {', '.join(keys)}")
+    # A subclass has the rules of its bases as well: kinds add up, and its own reasons stand first.
     bases = cls.__mro__ if isinstance(cls, type) else ()
-    for rules in [own, *(KNOWN[name] for base in bases if (name := _key(base)) in KNOWN)]:
+    own = [_checked(base, vars(base).get("asgi_order", {})) for base in bases]
+    own = own or [_checked(cls, getattr(cls, "asgi_order", {}))]
+    for rules in [*own, *(KNOWN[name] for base in bases if (name := _key(base)) in KNOWN)]:
         for key, value in cast("dict[str, Any]", rules).items():
-            # A subclass has the rules of its bases as well: kinds add up, and its own reasons stand first.
             if key == "kinds":
                 merged[key] = merged.get(key, ()) + tuple(value)
             elif isinstance(value, dict):
@@ -215,6 +216,15 @@ def _rules(cls: Any) -> OrderRules:
             else:
                 merged.setdefault(key, value)
     return cast("OrderRules", merged)
+
+
+def _checked(cls: Any, rules: dict[str, Any]) -> dict[str, Any]:
+    keys = OrderRules.__annotations__
+    if unknown := rules.keys() - keys.keys():
+        raise TypeError(f"{_name(cls)}.asgi_order has the unknown key {min(unknown)!r}; it takes {', '.join(keys)}")
+    if isinstance(kinds := rules.get("kinds"), str):  # its letters are no kinds
+        raise TypeError(f"{_name(cls)}.asgi_order must have a tuple as kinds, such as ({kinds!r},) (got {kinds!r})")
+    return rules
 
 
 def _key(cls: type) -> str:

@@ -42,7 +42,8 @@ class OrderRules(TypedDict, total=False):
     """What `middlewares.check` knows of a layer: plain data in the class attribute `asgi_order`, yours as well as ours.
 
     Layers speak of each other by kind, never by class, so that no layer imports another. Each `why` is a clause in
-    lower case, without a full stop, that says what goes wrong; "that layer" in it is the other one.
+    lower case, without a full stop, that says what goes wrong; "that layer" in it is the other one. Those of a subclass
+    are added to those of its bases.
     """
 
     kinds: tuple[str, ...]

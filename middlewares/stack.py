@@ -31,9 +31,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import Parameter
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Any, Concatenate, NamedTuple, Never, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Concatenate, NamedTuple, Never, ParamSpec, Protocol, Self, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from ._http.paths import Condition, matcher
@@ -56,6 +57,18 @@ __all__ = ["Layer", "OrderError", "OrderProblem", "OrderWarning", "Stack", "When
 P = ParamSpec("P")
 
 
+class _Immutable:
+    """Its own copy, also deep: Litestar copies the middleware of controllers, and keywords may be of any kind."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
 class LayerSpec(Protocol):
     """A layer as Starlette writes it: `Middleware(cls, *args, **kwargs)`."""
 
@@ -72,7 +85,7 @@ AnyLayer: TypeAlias = Callable[[Any], ASGIApp] | LayerSpec
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Layer:
+class Layer(_Immutable):
     """What `use` returns: a class and its keywords, `app -> app`. It cannot be changed, and can be used many times.
 
     Attributes:
@@ -149,18 +162,20 @@ def _signature(cls: Callable[..., Any]) -> inspect.Signature:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class When:
+class When(_Immutable):
     """What `when` returns: layers that apply under a condition, `app -> app`. It cannot be changed.
 
     Attributes:
         condition: As given.
         layers: The layers, outermost first.
         matches: The condition as a function of the scope.
+        strict: Whether one of the layers came from a strict `Stack`.
     """
 
     condition: Condition
     layers: tuple[Layer | When, ...]
     matches: Callable[[Scope], bool]
+    strict: bool = False
 
     def __call__(self, app: AnyASGIApp) -> ASGIApp:
         """Wrap an application: `.app` of the result is the outermost layer, `.inner` the application."""
@@ -184,7 +199,8 @@ def when(condition: Condition, *layers: AnyLayer) -> When:
 
     Args:
         condition: A path prefix on segment borders (`"/health"`: also `/health/live`, not `/healthy`), a compiled
-            pattern that is searched in the path, or a callable of the scope that returns whether.
+            pattern that is searched in the path (both: below `root_path`), or a callable of the scope that returns
+            whether.
         layers: The layers, outermost first: whatever a `Stack` takes.
 
     Raises:
@@ -194,7 +210,7 @@ def when(condition: Condition, *layers: AnyLayer) -> When:
     matches = matcher("condition", condition)
     if not layers:
         raise TypeError("when() takes a condition and at least one layer (got the condition alone)")
-    return When(condition, _flat("when", layers), matches)
+    return When(condition, _flat("when", layers), matches, _is_strict(layers))
 
 
 class _Conditional:
@@ -211,7 +227,7 @@ class _Conditional:
             await self.app(scope, receive, send)
 
 
-class Stack:
+class Stack(_Immutable):
     """Layers, outermost first; called with an application it returns the wrapped one.
 
     A stack cannot be changed. It can be iterated, joined with `+` (to a stack, or to a layer on either side), and
@@ -222,7 +238,7 @@ class Stack:
     Args:
         layers: `use(...)`, `when(...)`, other stacks, Starlette's `Middleware(...)`, or any function `app -> app`.
         strict: Whether an order that breaks a layer raises `OrderError`. Default: one `OrderWarning` for each problem.
-            A joined stack is strict if one of its parts is.
+            A joined stack is strict if one of its parts is, also one within `when`; so is `wrap` by one of `extra`.
 
     Raises:
         TypeError: Something is no layer, or does not take its keywords.
@@ -232,7 +248,7 @@ class Stack:
 
     def __init__(self, *layers: AnyLayer, strict: bool = False) -> None:
         self._layers = _flat("Stack", layers)
-        self._strict: bool = strict or any(isinstance(layer, Stack) and layer.strict for layer in layers)
+        self._strict: bool = strict or _is_strict(layers)
 
     @property
     def strict(self) -> bool:
@@ -269,16 +285,30 @@ def _is_layer(layer: Any) -> bool:
 
 def _flat(where: str, layers: Iterable[Any]) -> tuple[Layer | When, ...]:
     flat: list[Layer | When] = []
-    for layer in layers:
-        if isinstance(layer, Layer | When):
-            flat.append(layer)
-        elif isinstance(layer, Stack):
+    for given in layers:
+        layer = given
+        if not isinstance(layer, Layer | When | Stack):
+            if hasattr(layer, "cls") and hasattr(layer, "kwargs"):
+                layer = _layer(where, layer.cls, getattr(layer, "args", ()), layer.kwargs)
+            else:
+                layer = _layer(where, layer, (), {})
+        layer = _unwrapped(layer)
+        if isinstance(layer, Stack):
             flat.extend(layer)
-        elif hasattr(layer, "cls") and hasattr(layer, "kwargs"):
-            flat.append(_layer(where, layer.cls, getattr(layer, "args", ()), layer.kwargs))
         else:
-            flat.append(_layer(where, layer, (), {}))
+            flat.append(layer)
     return tuple(flat)
+
+
+def _unwrapped(spec: Any) -> Any:
+    """What `Middleware(stack)` of Starlette, or `use(stack)`, holds; anything else as it is."""
+    while isinstance(held := getattr(spec, "cls", None), Layer | When | Stack):
+        spec = held
+    return spec
+
+
+def _is_strict(layers: Iterable[Any]) -> bool:
+    return any(isinstance(layer, Stack | When) and layer.strict for layer in map(_unwrapped, layers))
 
 
 def _build(layers: Iterable[Layer | When], app: ASGIApp) -> ASGIApp:
@@ -319,11 +349,16 @@ def wrap(
         unknown: Any other name is refused.
 
     Raises:
-        TypeError: There is no such room, or the room has no such keyword.
+        TypeError: There is no such room, or the room has no such keyword; or `extra` is no list of layers.
         ValueError: A room refuses the value of a keyword; a note names the room.
+        OrderError: The order breaks a layer, and a strict `Stack` is among `extra`.
     """
-    if isinstance(extra, Layer | When):  # both can be iterated, but not as layers
-        raise TypeError(f"extra must be a list of layers (got {extra!r} alone)")
+    # Specs of Starlette, and ours, can be iterated, but not as layers.
+    if isinstance(extra, Layer | When) or hasattr(extra, "cls") or not isinstance(cast("Any", extra), Iterable):
+        is_foreign = hasattr(extra, "cls") and not isinstance(extra, Layer)  # whose repr may tell a secret
+        got = f"a {type(extra).__name__}" if is_foreign else repr(extra)
+        raise TypeError(f"extra must be a list of layers, such as [use(...)] (got {got})")
+    extra = (extra,) if isinstance(extra, Stack) else tuple(extra)
     if unknown:
         raise TypeError(f"wrap() has no room {min(unknown)!r}; it takes {', '.join(ORDER)} and extra")
     given = {
@@ -337,7 +372,7 @@ def wrap(
     }
     layers = {room: _room(room, name, given[room]) for room, name in ORDER.items() if given[room] is not False}
     within = _flat("wrap(extra=...)", extra)
-    _report((*layers.values(), *within), app, strict=False)
+    _report((*layers.values(), *within), app, strict=_is_strict(extra))
     wrapped = _build(within, single_callable(app))
     for room, layer in reversed(layers.items()):
         try:
@@ -369,7 +404,7 @@ def check(app: AnyASGIApp | Stack) -> list[OrderProblem]:
         app: The application as the server gets it; or a `Stack`, alone.
 
     Raises:
-        TypeError: An `asgi_order` has an unknown key.
+        TypeError: An `asgi_order` has an unknown key, or a text as kinds.
     """
     return find_problems(_placed(app))
 
@@ -384,12 +419,13 @@ def _report(layers: Iterable[Layer | When], app: Any, *, strict: bool) -> None:
 
 
 def _placed_specs(specs: Iterable[Any], conditions: Conditions = ()) -> Iterator[Placed]:
-    for spec in specs:
-        layer = getattr(spec, "cls", spec)
-        if isinstance(layer, When):
-            yield from _placed_specs(layer.layers, (*conditions, layer.condition))
+    for spec in map(_unwrapped, specs):
+        if isinstance(spec, When):
+            yield from _placed_specs(spec.layers, (*conditions, spec.condition))
+        elif isinstance(spec, Stack):
+            yield from _placed_specs(spec, conditions)
         else:
-            yield Placed(layer, conditions)
+            yield Placed(getattr(spec, "cls", spec), conditions)
 
 
 def _placed(app: Any) -> Iterator[Placed]:
@@ -403,7 +439,7 @@ def _placed(app: Any) -> Iterator[Placed]:
             around.pop()
         conditions: Conditions = tuple([conditional.when.condition for conditional in around])
         if isinstance(node, Layer | When | Stack):
-            yield from _placed_specs(node if isinstance(node, Stack) else [node], conditions)
+            yield from _placed_specs([node], conditions)
             return
         if isinstance(node, _Conditional):
             around.append(node)
@@ -416,8 +452,9 @@ def _placed(app: Any) -> Iterator[Placed]:
 
 _INWARD = ("app", "asgi_app", "asgi_handler", "inner")
 _SECRET = re.compile("secret|password|passwd|token|credential|private|(^|_)(key|keys|dsn|salt)$", re.IGNORECASE)
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _ADDRESS = re.compile(r"(?: object)? at 0x[0-9A-Fa-f]+")
-_USER_INFO = re.compile(r"//[^/@\s'\"]+@")
+_USER_INFO = re.compile(r"//[^/\s'\"]+@")  # to the last `@`: passwords have them, too, though none should be raw
 
 
 def _short_name(cls: Any) -> str:
@@ -425,10 +462,11 @@ def _short_name(cls: Any) -> str:
 
 
 def _shown(layer: Layer) -> list[str]:
-    names = [*_signature(layer.cls).parameters][1:]  # a secret may be given by position
-    by_position = [
-        _safe_repr(value, name) for value, name in zip_longest(layer.args, names[: len(layer.args)], fillvalue="")
-    ]
+    # A secret may be given by position, and be one of many.
+    parameters = _signature(layer.cls).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL][1 : 1 + len(layer.args)]
+    others = next((parameter.name for parameter in parameters if parameter.kind is Parameter.VAR_POSITIONAL), "")
+    by_position = [_safe_repr(value, name) for value, name in zip_longest(layer.args, names, fillvalue=others)]
     return by_position + [f"{key}={_safe_repr(value, key)}" for key, value in layer.kwargs.items()]
 
 

@@ -1,5 +1,7 @@
 """Composition: `use`, `when`, `Stack`, `wrap`, and the check of the order."""
 
+import copy
+import pickle
 import re
 import sys
 import typing
@@ -211,6 +213,16 @@ class TestStack:
         assert layers_of(application, http_scope(path="/app")) == [b"a", b"b", b"c"]
         assert layers_of(application, http_scope(path="/")) == [b"a", b"c"]
 
+    def test_within_specs(self):
+        """A stack within Starlette's spec, or within `use`, is its layers, strict as it is."""
+        middleware = require("starlette.middleware").Middleware
+        layers = [use(A), when("/", B)]
+        for spec in (middleware(Stack(*layers)), use(Stack(*layers)), use(use(Stack(*layers)))):
+            assert list(Stack(spec)) == layers
+        assert Stack(use(Stack(A, strict=True))).strict
+        with pytest.raises(TypeError, match=r"^Stack: .*unexpected keyword argument 'label'"):
+            Stack(SimpleNamespace(cls=Stack(A), kwargs={"label": "x"}))
+
     def test_empty(self):
         """A stack without layers is the application, adapted to ASGI 3."""
         assert Stack()(app) is app
@@ -246,6 +258,25 @@ class TestStack:
         for name in ("strict", "layers", "more"):
             with pytest.raises(AttributeError):
                 setattr(stack, name, ())
+
+    @pytest.mark.parametrize("layer", [use(A, label=object()), when("/", A), Stack(A)], ids=["use", "when", "stack"])
+    def test_copies(self, layer):
+        """What cannot be changed is its own copy, shallow and deep (the rule of the module `copy` for tuples of atoms)."""
+        assert copy.copy(layer) is layer
+        assert copy.deepcopy([layer])[0] is layer
+
+    @pytest.mark.parametrize("layer", [use(A), when("/", A), Stack(A)], ids=["use", "when", "stack"])
+    def test_in_litestar(self, layer):
+        """Litestar copies the middleware of a controller's handlers: `DefineMiddleware(stack)` stands in front of them."""
+        litestar = require("litestar")
+        define = require("litestar.middleware").DefineMiddleware
+
+        class Controller(litestar.Controller):
+            @litestar.get("/", middleware=[define(layer)], sync_to_thread=False)
+            def show(self) -> str:
+                return "x"
+
+        assert layers_of(litestar.Litestar([Controller], openapi_config=None)) == [b"a"]
 
     @pytest.mark.parametrize("layer", [None, 3, "cors"], ids=repr)
     def test_no_layer(self, layer):
@@ -304,18 +335,44 @@ class TestPrinting:
             (use(Secretive, keys=["hunter2"]), "keys='***'"),
             (use(Secretive, options={"api_key": "hunter2", "size": 1}), "options={'api_key': '***', 'size': 1}"),
             (use(Secretive, url="redis://user:hunter2@host/0"), "url='redis://***@host/0'"),
+            (use(Secretive, url="redis://u:p@hunter2@host/0?x=a@b"), "url='redis://***@host/0?x=a@b'"),
+            (use(Secretive, url=["redis://u:p@a/0", "//u:p@b"]), "url=['redis://***@a/0', '//***@b']"),
             (use(Secretive, allow_credentials=True), "allow_credentials=True"),
             (use(Secretive, secret_key=None), "secret_key=None"),
             (use(Secretive, keyword="monkey"), "keyword='monkey'"),
             (use(Secretive, None, x=1), "None, x=1"),
         ],
-        ids=["keyword", "position", "bytes", "list", "mapping", "URL", "flag", "None", "no secret", "mixed"],
+        ids=[
+            "keyword",
+            "position",
+            "bytes",
+            "list",
+            "mapping",
+            "URL",
+            "URL with @",
+            "URLs",
+            "flag",
+            "None",
+            "no secret",
+            "mixed",
+        ],
     )
     def test_secrets(self, layer, shown):
         """Values of keywords that are named like secrets are not printed, nor are passwords of URLs."""
         assert repr(layer) == f"use(Secretive, {shown})"
         assert shown in str(Stack(layer))
         assert "hunter2" not in repr(Stack(when("/", layer)))
+
+    def test_secrets_of_one_parameter(self):
+        """Every value of a parameter that takes many is hidden, none of what stands beside it."""
+
+        class Keyed(Named):
+            def __init__(self, app, size, *secrets, stores=()):
+                self.app = app
+
+        assert repr(use(Keyed, 5, "hunter1", "hunter2", stores=[1])).endswith("Keyed, 5, '***', '***', stores=[1])")
+        assert repr(use(Keyed, 5)).endswith("Keyed, 5)")
+        assert repr(use(lambda *secrets: A(secrets[0]), "hunter2")).endswith("<lambda>, '***')")
 
 
 LAYERED = [b"a", b"b"]
@@ -345,6 +402,15 @@ class TestWhen:
         wrapped = when("/ws", use(A))(app)
         assert layers_of(wrapped, websocket_scope("/ws")) == [b"a"]
         assert layers_of(wrapped, websocket_scope("/other")) == []
+
+    def test_below_root_path(self):
+        """The path is the one that routes see: below `root_path`, be it the server's or that of Starlette's mount."""
+        routing = require("starlette.routing")
+        wrapped = when("/health", use(A))(when(re.compile("^/health$"), use(B))(app))
+        assert layers_of(wrapped, http_scope(path="/api/health", root_path="/api")) == LAYERED
+        assert layers_of(wrapped, http_scope(path="/health/x", root_path="/health")) == []
+        mounted = routing.Router([routing.Mount("/api", app=wrapped)])
+        assert layers_of(mounted, http_scope(path="/api/health")) == LAYERED
 
     def test_lifespan(self):
         """The lifespan goes through the layers, whatever the condition, and reaches the application once."""
@@ -509,11 +575,23 @@ class TestWrap:
             wrap(app, request_id=False, cors={"max_age": -5})
         assert caught.value.__notes__ == ["raised for wrap(cors=...)"]
 
-    @pytest.mark.parametrize("extra", [use(A), when("/", A)], ids=["use", "when"])
-    def test_extra_alone(self, extra):
-        """A layer in place of a list of layers is refused by name."""
-        with pytest.raises(TypeError, match=r"^extra must be a list of layers \(got .* alone\)"):
+    @pytest.mark.parametrize("extra", [use(A), when("/", A), None, 5, A], ids=repr)
+    def test_extra_is_no_list(self, extra):
+        """A layer, or anything else, in place of a list of layers is refused by keyword and value, with the way out."""
+        expected = re.escape(f"extra must be a list of layers, such as [use(...)] (got {extra!r})")
+        with pytest.raises(TypeError, match=f"^{expected}$"):
             wrap(app, extra=extra)
+
+    def test_extra_is_a_spec(self):
+        """Of Starlette's spec in place of a list, no value is told: one may be a secret."""
+        spec = require("starlette.middleware").Middleware(Secretive, secret_key="hunter2")
+        with pytest.raises(TypeError, match=r"^extra must be a list of layers, .* \(got a Middleware\)$"):
+            wrap(app, extra=spec)
+
+    def test_extra_is_any_iterable(self):
+        """A stack, or an iterator, serves for a list."""
+        assert layers_of(wrap(app, extra=Stack(A, B))) == [b"a", b"b"]
+        assert layers_of(wrap(app, extra=iter([A, use(B)]))) == [b"a", b"b"]
 
     def test_extra_is_checked(self):
         """`extra` is checked with the rest: a second CORS layer in it is told."""
@@ -654,9 +732,26 @@ class TestCheck:
         ):
             check(ruled("Wrong", insde={})(app))
 
+    @pytest.mark.parametrize("kinds", ["answers", ""])
+    def test_kinds_in_one_text(self, kinds):
+        """A text in place of the tuple of kinds is refused, by class and value: `("answers")` is none."""
+        with pytest.raises(TypeError, match=rf"elsewhere\.Wrong\.asgi_order must .* \(got {kinds!r}\)"):
+            check(ruled("Wrong", kinds=kinds)(app))
+
     def test_subclass(self):
         """A subclass has the rules of its class."""
         assert found(Auth, type("Mine", (Outermost,), {"__module__": "elsewhere"}))[0][1] == "Mine"
+
+    def test_subclass_with_rules(self):
+        """Rules of a subclass are added to those of its bases: kinds add up, and its own reasons stand first."""
+        own = {"kinds": ("log",), "outside": {"answers": "its own reason"}}
+        mine = type("Mine", (Outermost,), {"asgi_order": own, "__module__": "elsewhere"})
+        assert [problem[2] for problem in found(Auth, mine)] == ["its own reason"]
+        assert [problem[2] for problem in found(Early, mine)] == ["its own reason"]
+        logged = ruled("Logged", outside={"log": "no id"})
+        assert [problem[2] for problem in found(mine, logged)] == ["no id"]
+        assert len(found(ruled("Log", kinds=("log",)), mine)) == 1
+        assert len(found(mine, ruled("Once", once={"cors": "two"}))) == 1
 
     def test_function_layer(self):
         """A function can carry rules, too; they are known while its `Stack` is checked."""
@@ -748,6 +843,26 @@ class TestReport:
         assert stack.strict
         with pytest.raises(OrderError):
             stack(app)
+
+    def test_strict_within(self):
+        """A strict stack makes strict what it stands in: `when`, at any depth, and `wrap`."""
+        strict = Stack(Auth, Outermost, strict=True)
+        for stack in (Stack(when("/x", strict)), Stack(A, when("/x", when("/x/y", A, strict)))):
+            assert stack.strict
+            with pytest.raises(OrderError):
+                stack(app)
+        for extra in ([strict], strict, [A, when("/x", strict)], iter([strict])):
+            with pytest.raises(OrderError):
+                wrap(app, extra=extra)
+        assert not Stack(when("/x", Stack(A))).strict
+
+    def test_error_can_be_pickled(self):
+        """Processes hand errors on by pickle: `OrderError` comes back with its problems and its text."""
+        with pytest.raises(OrderError) as caught:
+            Stack(Auth, Early, Outermost, strict=True)(app)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert type(again) is OrderError
+        assert (again.problems, str(again)) == (caught.value.problems, str(caught.value))
 
     def test_with_the_layers_of_the_application(self):
         """The layers that the application has already are checked against those of the stack."""
@@ -878,6 +993,16 @@ class TestKnown:
         assert before[0].fix.startswith("the framework places")
         application.middleware_stack = application.build_middleware_stack()
         assert check(application) == before
+
+    def test_user_middleware_of_ours(self):
+        """A stack or a layer that was given to `add_middleware` is looked into, under its conditions."""
+        starlette = require("starlette.applications").Starlette
+        for outer in (Stack(Auth), use(Auth), when("/", Auth), Stack(when("/", Auth))):
+            application = starlette()
+            application.add_middleware(Stack(middlewares.ServerErrorMiddleware, Outermost))
+            application.add_middleware(outer)
+            assert [(p.outer, p.inner) for p in check(application)] == [("elsewhere.Auth", "elsewhere.Outermost")]
+            assert "Outermost()" in outline(application)[-1]
 
     def test_user_middleware_with_errors(self):
         """With server errors inside of CORS, the framework's own 500 is never sent; under a condition, it is elsewhere."""

@@ -1,4 +1,7 @@
-"""Conditions on the path of a request: the same three everywhere: a prefix, a compiled pattern, a callable."""
+"""Conditions on the path of a request: the same three everywhere: a prefix, a compiled pattern, a callable.
+
+Prefixes and patterns are about the path below `root_path`, which is what the routes of the application see.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,23 @@ def checked_prefix(keyword: str, prefix: str) -> str:
             f"{keyword} must be a path prefix that starts with '/' and has no '..' segment (got {prefix!r})"
         )
     return prefix.rstrip("/")
+
+
+def route_path(scope: Scope) -> str:
+    """The path below `root_path`: what routes are compared with, also in a mount, or where a server adds a prefix.
+
+    ASGI has `root_path` at the start of `path`; where a server leaves it out, the path is what it is. As in Starlette's
+    `get_route_path`, the path of the root itself is `""`.
+    """
+    path: str = scope["path"]
+    given: str = scope.get("root_path") or ""
+    if given:
+        # Of a root that ends with a slash, uvicorn makes `/api//health`; other servers leave `/api/health`.
+        for root in (given, given.rstrip("/")):
+            rest = path[len(root) :]
+            if path.startswith(root) and (not rest or rest[0] == "/"):
+                return rest
+    return path
 
 
 def covers(prefix: str, path: str) -> bool:
@@ -57,7 +77,9 @@ def matchers(keyword: str, conditions: Condition | Iterable[Condition]) -> tuple
 
 
 def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
-    """The test of a scope that a condition stands for; a pattern is searched in the path.
+    """The test of a scope that a condition stands for; a pattern is searched in the path below `root_path`.
+
+    Ask with the `root_path` that the request came with: Starlette's mounts write their own into the scope.
 
     Raises:
         TypeError: the condition is none of the three.
@@ -65,11 +87,11 @@ def matcher(keyword: str, condition: Condition) -> Callable[[Scope], bool]:
     """
     if isinstance(condition, str):
         prefix = checked_prefix(keyword, condition)
-        return lambda scope: covers(prefix, scope["path"])
+        return lambda scope: covers(prefix, route_path(scope))
     if isinstance(condition, re.Pattern):
         if not isinstance(cast("re.Pattern[Any]", condition).pattern, str):
             raise TypeError(f"{keyword} must hold patterns of str, as paths are str (got {condition!r})")
         search = condition.search
-        return lambda scope: search(scope["path"]) is not None
+        return lambda scope: search(route_path(scope)) is not None
     what = "a path prefix, a compiled pattern or a plain callable of the scope"
     return cast("Callable[[Scope], bool]", checked_callable(keyword, condition, what))

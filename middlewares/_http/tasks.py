@@ -26,7 +26,7 @@ def run_detached(coroutine: Coroutine[Any, Any, None], ended: Callable[[], objec
     try:
         if trio is not None and trio.lowlevel.in_trio_task():
             # In a copy of the context, as asyncio does: what runs there may ask for the request id.
-            trio.lowlevel.spawn_system_task(lambda: coroutine, context=copy_context())
+            trio.lowlevel.spawn_system_task(_run, coroutine, ended, context=copy_context())
         else:
             task = asyncio.get_running_loop().create_task(coroutine)
             _tasks.add(task)
@@ -36,3 +36,12 @@ def run_detached(coroutine: Coroutine[Any, Any, None], ended: Callable[[], objec
     except RuntimeError:
         coroutine.close()
         raise
+
+
+async def _run(coroutine: Coroutine[Any, Any, None], ended: Callable[[], object] | None) -> None:
+    # On trio every task takes its first step, so that this is enough.
+    try:
+        await coroutine
+    finally:
+        if ended is not None:
+            ended()

@@ -139,6 +139,11 @@ class Shelf:
         """For one body that is to be learned."""
         return Learning(self)
 
+    @property
+    def marks(self) -> bool:
+        """Whether there is a condition to ask."""
+        return bool(self._uses)
+
     def mark(self, scope: Scope, own: bytes | None) -> tuple[bool, Header | None]:
         """Whether a response is a dictionary to learn, and the header to say so, unless it has its `own`."""
         if self._uses is None or own is not None:

@@ -40,8 +40,8 @@ class CompressionMiddleware:
             event loop stays free. Default: 65 536, which take 1 ms at most at the default levels.
         exclude_content_types: Types to leave alone: exact, or "image/*". Given, they stand in place of the default:
             images (but for SVG and bitmaps), audio, video, web fonts, archives, PDF, gRPC, application/octet-stream.
-        exclude_paths: Where to code nothing: path prefixes on segment borders, compiled patterns (searched in the
-            path), or callables of the scope; one, or a list. Default: nowhere.
+        exclude_paths: Where to code nothing: path prefixes on segment borders, compiled patterns that are searched in
+            the path (both: below `root_path`), or callables of the scope; one, or a list. Default: nowhere.
         predicate: `(scope, start_message) -> bool`, asked last, once for each response that would be coded by all
             else; False leaves it alone. The scope is what the layer inside got, with what that wrote into it, such as a
             session; the start is a copy. What it raises goes up. None: not asked.
@@ -118,7 +118,7 @@ class CompressionMiddleware:
             await self._app(scope, receive, send)
             return
         accept: bytes | None = None
-        is_conditional = False
+        is_conditional = policy.marks
         fields = policy.fields
         for name, value in scope["headers"]:
             if name in fields:

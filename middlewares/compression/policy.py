@@ -69,9 +69,10 @@ class Asked:
         plain_lengths: What stands in Content-Length of bodies that are plain for it: some, or all.
         dictionary: The one that it names, if we have it.
         if_none_match: The tags that it holds, as it sent them.
+        root_path: Of its scope, where that counts; Starlette's mounts write their own into it.
     """
 
-    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "takes_dictionary")
+    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "root_path", "takes_dictionary")
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Asked:
         plain_lengths: Container[bytes],
         dictionary: Dictionary | None = None,
         if_none_match: bytes = b"",
+        root_path: str | None = None,
     ) -> None:
         self.codec = codec
         self.is_forced = is_forced
@@ -88,6 +90,7 @@ class Asked:
         self.plain_lengths = plain_lengths
         self.dictionary = dictionary
         self.if_none_match = if_none_match
+        self.root_path = root_path
 
 
 class _All(Container[Any]):
@@ -218,6 +221,8 @@ class CompressionPolicy:
             from .dictionaries import Shelf  # here, as few need it
 
             self._shelf = Shelf(dictionaries, use_as_dictionary, zstd, padding)
+        self.marks = self._shelf is not None and self._shelf.marks
+        """Whether it is asked of paths, at the start of a response, if that is a dictionary."""
         self.varied = Varied(b"Accept-Encoding", *([] if self._shelf is None else [b"Available-Dictionary"]))
         """One line of Vary -> the same with the request headers that decide."""
         self.vary: list[Header] = [(b"vary", b", ".join(self.varied.names))]
@@ -272,6 +277,7 @@ class CompressionPolicy:
             asked.plain_lengths if dictionary is None or asked.codec is not None else (),
             dictionary,
             b", ".join(tags),
+            scope.get("root_path") if self.marks else None,
         )
         return asked, fresh
 
@@ -380,7 +386,8 @@ class CompressionPolicy:
         method = scope["method"]
         if method not in ("GET", "HEAD") or message["status"] != 200 or not _is_kept(rare):
             return
-        is_learned, plan.mark = shelf.mark(scope, rare.get(b"use-as-dictionary"))
+        as_it_came = {**scope, "root_path": asked.root_path}
+        is_learned, plan.mark = shelf.mark(as_it_came, rare.get(b"use-as-dictionary"))
         # RFC 9110 9.3.2: HEAD has the header fields of GET, but no client gets its body.
         plan.learning = shelf.learning() if is_learned and method == "GET" else None
 

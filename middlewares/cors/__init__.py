@@ -45,6 +45,8 @@ Caveats:
   "X-Request-ID"]`.
 - `null` is the origin of sandboxed frames, `data:` pages and local files, which anyone can make. Only its own entry
   in `allow_origins` lets it in (or `allow_origin_func`).
+- `overrides` are about the path that the routes of the application see: below the `root_path` of the server, or of the
+  mount that the layer stands in.
 - `websockets=True` trusts the Host header for its same-host rule, as RFC 6455 suggests. Against DNS rebinding, check
   Host as well.
 

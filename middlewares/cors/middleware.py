@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._http.headers import add_at_start, request_values
+from .._http.paths import route_path
 from .._http.problem import problem
 from ..asgi import AnyASGIApp, OrderRules, Receive, Scope, Send, entry
 from .origins import same_host
@@ -43,11 +44,12 @@ class CORSMiddleware:
             24); 0 forbids it; None sends no header, which browsers take for 5 seconds. Default: 600.
         allow_origin_func: Asked when list and expression said no: `(origin, scope) -> bool`, plain or async. What it
             raises goes up, and nothing is allowed. None: not asked.
-        websockets: Check the Origin of WebSocket handshakes by the same rules; none, or one of the same host, passes.
-            Browsers do not: without this check, any site can open a socket with the user's cookies. Default: True.
+        websockets: Check the Origin of WebSocket handshakes by the same rules; none, or one of the same host, passes
+            (also written `wss://`, as some clients do that are no browsers). Browsers do not: without this check, any
+            site can open a socket with the user's cookies. Default: True.
         overrides: Other rules for parts of the paths: `{"/public": {"allow_origins": "*"}, "/legacy": None}`. The
             longest prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the
-            application.
+            application. Paths are those that routes see, below `root_path`.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -107,7 +109,7 @@ class CORSMiddleware:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        policy = self._policy or self._rules.at(scope["path"])
+        policy = self._policy or self._rules.at(route_path(scope))
         if policy is None:
             await self._app(scope, receive, send)
             return
@@ -126,7 +128,9 @@ class CORSMiddleware:
         await self._app(scope, receive, add_at_start(send, answer))
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        policy = self._rules.at(scope["path"]) if scope["type"] == "websocket" else None
+        policy = None
+        if scope["type"] == "websocket":
+            policy = self._policy or self._rules.at(route_path(scope))
         # A handshake without Origin comes from no browser, so from no page of another origin.
         if policy is not None and policy.websockets and (origins := request_values(scope, b"origin")):
             origin = origins[0] if len(origins) == 1 else TWO_ORIGINS
@@ -144,14 +148,18 @@ class CORSMiddleware:
         Args:
             origin: The origin of the page, as browsers send it: `"https://app.example"`, or `"null"`.
             method: As given to `fetch`: browsers put the six usual ones in capitals, others are compared as written.
-            headers: Names of the headers that the page sets. The values are not known here: Content-Type is taken for
-                one that needs a preflight (as JSON does), Accept, Accept-Language and Content-Language for ones that
-                do not.
+            headers: Names of the headers that the page sets. Those that no page may set, such as Cookie, are left out,
+                as browsers do. The values are not known here: Content-Type is taken for one that needs a preflight (as
+                JSON does), Accept, Accept-Language and Content-Language for ones that do not.
             credentials: Whether the page sends cookies (`credentials: "include"`).
-            path: The path asked for, which `overrides` are about.
+            path: The path asked for, below `root_path`, which `overrides` are about.
 
         Returns:
-            One reason for each rule that refuses. Where `allow_origin_func` decides: "depends on allow_origin_func".
+            One reason for each rule that refuses; for header names, of ten at most. Where `allow_origin_func` decides:
+            "depends on allow_origin_func".
+
+        Raises:
+            TypeError: `headers` is one name alone.
         """
         policy = self._rules.at(path)
         if policy is None:
@@ -215,4 +223,5 @@ def _log_refused_page(scope: Scope, origin: bytes) -> None:
 
 
 def _log_refusal(scope: Scope, reasons: list[str]) -> None:
-    _logger.debug("refused: %s (path %a)", "; ".join(reasons), scope["path"])
+    if _logger.isEnabledFor(logging.DEBUG):
+        _logger.debug("refused: %s (path %a)", "; ".join(reasons), scope["path"][:200])

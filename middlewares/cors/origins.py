@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_URL = re.compile(r"([a-z][a-z0-9+.\-]*)://([^/?#\\]*)(.*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"([a-z][a-z0-9+.\-]*)://([^/?#\\]*)(.*)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", re.DOTALL)
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _OPAQUE_HOST = re.compile(r"[A-Za-z0-9._~!$&'()+;=%-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# IDNA 2003, which the standard library has, and UTS 46, which browsers use, disagree on these alone.
-_IDNA_DEVIATIONS = frozenset("ßẞς\u200c\u200d")
+_WEB_PORTS = {b"http": b":80", b"ws": b":80", b"https": b":443", b"wss": b":443"}
+# Of these, IDNA 2003, which the standard library has, makes another host than UTS 46, which browsers use: deviations of
+# UTS 46, a soft hyphen that is one no more, the ideographs of Unicode's Corrigendum 4. Of a thousand letters that are
+# newer, or have got small ones since (Cherokee), it makes a host that no browser sends: such an entry never matches.
+_IDNA_DEVIATIONS = frozenset("ßẞς\u1806\u200c\u200d\U0002f868\U0002f874\U0002f91f\U0002f95f\U0002f9bf")
 
 _SERIALISED = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^\x00-\x20\x7f-\xff/\\?#@,]*")
 
@@ -51,11 +54,13 @@ class Origins:
 
 
 def authority(origin: bytes) -> bytes:
-    """Host and port of an http or https origin, in lower case, without the default port; empty for other origins."""
+    """Host and port of a web origin, in lower case, without the default port; empty for other origins.
+
+    Clients that are no browsers send the URL of the WebSocket as its origin (Starscream: `wss://host`).
+    """
     scheme, _, rest = origin.lower().partition(b"://")
-    if scheme not in (b"http", b"https"):
-        return b""
-    return rest.removesuffix(b":80" if scheme == b"http" else b":443")
+    port = _WEB_PORTS.get(scheme)
+    return b"" if port is None else rest.removesuffix(port)
 
 
 def same_host(origin: bytes, host: bytes) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from .._http.forbidden import is_forbidden_name
 from .._http.headers import Header, Merge
 from .._http.lists import is_token, members
 from .._http.options import checked_bool
@@ -46,6 +47,7 @@ _SAFELISTED_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
 # WHATWG Fetch, "normalize a method": any other is compared as it is written, so that `patch` is not PATCH.
 _NORMALISED_METHODS = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})
 _FORBIDDEN_METHODS = frozenset({b"CONNECT", b"TRACE", b"TRACK"})
+_MOST_NAMED = 10  # anyone can name thousands
 TWO_ORIGINS = b""
 """Stands for several Origin lines, which no browser sends: no rule allows it."""
 
@@ -138,29 +140,28 @@ class CORSPolicy:
 
     def preflight(self, request: Preflight, *, allowed: bool) -> tuple[list[Header], list[str]]:
         """The headers of the answer to a preflight, and the reasons why it is refused (none: accepted)."""
-        reasons = [] if allowed else [origin_refused(request.origin)]
+        constants = self._preflight_constants
+        if not allowed:  # what else it asks for, which may be long, is not read
+            return [constants[-1]], [origin_refused(request.origin)]
         method = request.methods[0] if len(request.methods) == 1 else b", ".join(request.methods)
-        reasons += self._method_refused(method)
-        names = [name.lower() for name in members(request.headers)]
-        if b"*" in self._headers:
-            reasons += [f"{_shown(name)} is no header name" for name in names if not is_token(name)]
-        else:
-            reasons += self._headers_refused(names)
-        constants = list(self._preflight_constants)
+        names = dict.fromkeys(members([line.lower() for line in request.headers]))
+        reasons = self._method_refused(method) + self._headers_refused(names)
         if reasons:
             return [constants[-1]], reasons
-        headers = list(self._permission(request.origin))
+        headers = [*self._permission(request.origin)]
         # Mirrored, not `*`: a browser takes the star literally with credentials, and never for Authorization.
         if b"*" in self._methods:
             headers.append((b"access-control-allow-methods", method))
         if b"*" in self._headers and names:
-            headers.append((b"access-control-allow-headers", b", ".join(dict.fromkeys(names))))
+            headers.append((b"access-control-allow-headers", b", ".join(names)))
         if self._private_network and request.private_network == [b"true"]:
             headers.append((b"access-control-allow-private-network", b"true"))
-        return headers + constants, []
+        return [*headers, *constants], []
 
     def explain(self, origin: str, method: str, headers: Iterable[str], *, credentials: bool) -> list[str]:
         """Why a browser would refuse this fetch, in words; empty if it would not. See `CORSMiddleware.explain`."""
+        if isinstance(headers, str | bytes):
+            raise TypeError(f"headers must be a collection of names as str, such as ['X-Token'] (got {headers!r})")
         reasons: list[str] = []
         page = origin.encode("utf-8", "surrogatepass")
         if self.answer(page) is self.refused:
@@ -171,7 +172,8 @@ class CORSPolicy:
         if verb.upper() in _FORBIDDEN_METHODS:
             reasons.append(f"method {_shown(verb)} is forbidden in browsers")
             return reasons
-        names = [name.encode("utf-8", "surrogatepass").lower() for name in headers]
+        named = dict.fromkeys(name.encode("utf-8", "surrogatepass").lower() for name in headers)
+        names = [name for name in named if not is_forbidden_name(name)]
         # Without these two there is no preflight, so nothing else of the policy is asked.
         if verb not in _SAFELISTED_METHODS or not _SAFELISTED_HEADERS.difference({b"content-type"}).issuperset(names):
             reasons += self._method_refused(verb)
@@ -200,14 +202,12 @@ class CORSPolicy:
             return []
         return [f"method {_shown(method)} is not in allow_methods"]
 
-    def _headers_refused(self, names: list[bytes]) -> list[str]:
+    def _headers_refused(self, names: Iterable[bytes]) -> list[str]:
         if b"*" in self._headers:
-            return [f"{_shown(name)} is no header name" for name in names if not is_token(name)]
-        return [
-            f"header {_shown(name)} is not in allow_headers"
-            for name in names
-            if name not in self._headers and name not in _SAFELISTED_HEADERS
-        ]
+            refused = [name for name in names if not is_token(name)]
+            return _each(refused, "{} is no header name") if refused else []
+        refused = [name for name in names if name not in self._headers and name not in _SAFELISTED_HEADERS]
+        return _each(refused, "header {} is not in allow_headers") if refused else []
 
 
 class CORSRules:
@@ -229,8 +229,12 @@ class CORSRules:
         if not isinstance(overrides, Mapping):
             raise TypeError(f"overrides must be a mapping of path prefixes to keywords, or None (got {overrides!r})")
         given = cast("Mapping[str, Any]", overrides)
-        policies = {_prefix(prefix): _override(prefix, outer, own) for prefix, own in given.items()}
-        self.overrides = tuple(sorted(policies.items(), key=lambda item: len(item[0]), reverse=True))
+        names: dict[str, str] = {}
+        for name in given:
+            if (first := names.setdefault(_prefix(name), name)) != name:
+                raise ValueError(f"overrides has the same prefix twice, as {first!r} and as {name!r}; leave one out")
+        policies = [(prefix, _override(name, outer, given[name])) for prefix, name in names.items()]
+        self.overrides = tuple(sorted(policies, key=lambda item: len(item[0]), reverse=True))
 
     def at(self, path: str) -> CORSPolicy | None:
         """The policy for a path, by the longest prefix that covers it; None where CORS is left to the application."""
@@ -274,7 +278,9 @@ def _override(prefix: str, outer: dict[str, Any], override: Any) -> CORSPolicy |
     try:
         return CORSPolicy(**{**outer, **own})
     except (TypeError, ValueError, re.error) as wrong:
-        raise type(wrong)(f"overrides[{prefix!r}]: {wrong}") from wrong
+        # Not its own class, which may take more than a text, as UnicodeError's do.
+        kind = re.error if isinstance(wrong, re.error) else TypeError if isinstance(wrong, TypeError) else ValueError
+        raise kind(f"overrides[{prefix!r}]: {wrong}") from wrong
 
 
 def _compiled(regex: Any) -> re.Pattern[str] | None:
@@ -286,7 +292,7 @@ def _compiled(regex: Any) -> re.Pattern[str] | None:
         raise TypeError(f"allow_origin_regex must be a str or a compiled pattern of str, or None (got {regex!r})")
     try:
         return re.compile(regex)
-    except re.error as wrong:
+    except (re.error, OverflowError, RecursionError) as wrong:  # `a{99999999999}`; thousands of brackets
         raise re.error(f"allow_origin_regex is no regular expression: {wrong} (got {regex!r})") from None
 
 
@@ -386,6 +392,12 @@ def origin_refused(origin: bytes) -> str:
     if is_serialised(origin) is None:
         return f"{_shown(origin)} is no origin"
     return f"origin {_shown(origin)} is not allowed"
+
+
+def _each(names: list[bytes], why: str) -> list[str]:
+    """The reason for each name, or for the first of many."""
+    reasons = [why.format(_shown(name)) for name in names[:_MOST_NAMED]]
+    return [*reasons, f"and {len(names) - _MOST_NAMED} more"] if names[_MOST_NAMED:] else reasons
 
 
 def _shown(value: bytes) -> str:

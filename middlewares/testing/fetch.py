@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import urljoin, urlsplit
 
+from .._http.forbidden import is_forbidden_name
 from .._http.headers import Header
 from .._http.lists import is_token, members
 from .caches import HTTPCache, PreflightCache, PreflightKey, Response, combined
@@ -22,12 +23,6 @@ from .caches import HTTPCache, PreflightCache, PreflightKey, Response, combined
 _SAFELISTED_METHODS = {b"GET", b"HEAD", b"POST"}
 _NORMALIZED_METHODS = {b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"}
 _FORBIDDEN_METHODS = {b"CONNECT", b"TRACE", b"TRACK"}
-_FORBIDDEN_REQUEST_HEADERS = {
-    *(b"accept-charset", b"accept-encoding", b"access-control-request-headers", b"access-control-request-method"),
-    *(b"access-control-request-private-network", b"connection", b"content-length", b"cookie", b"cookie2", b"date"),
-    *(b"dnt", b"expect", b"host", b"keep-alive", b"origin", b"referer", b"set-cookie", b"te", b"trailer"),
-    *(b"transfer-encoding", b"upgrade", b"via"),
-}
 _METHOD_OVERRIDES = {b"x-http-method", b"x-http-method-override", b"x-method-override"}
 _REQUEST_BODY_HEADERS = {b"content-encoding", b"content-language", b"content-location", b"content-type"}
 _SAFELISTED_RESPONSE_HEADERS = {
@@ -147,11 +142,9 @@ def request_headers(headers: Headers) -> list[Header]:
 
 
 def _is_forbidden(name: bytes, value: bytes) -> bool:
-    """Fetch "forbidden request-header"; the private network header is the browser's, too."""
-    return (
-        name in _FORBIDDEN_REQUEST_HEADERS
-        or name.startswith((b"proxy-", b"sec-"))
-        or (name in _METHOD_OVERRIDES and any(method.upper() in _FORBIDDEN_METHODS for method in members([value])))
+    """Fetch "forbidden request-header"."""
+    return is_forbidden_name(name) or (
+        name in _METHOD_OVERRIDES and any(method.upper() in _FORBIDDEN_METHODS for method in members([value]))
     )
 
 

@@ -31,7 +31,8 @@ class AccessLog:
         format: `"combined"` (the Combined Log Format, with our fields behind it) or `"json"`. Default: `"combined"`.
         redact: Names of query parameters, in any case, whose values become `***`, in the query and in the Referer.
             What is not named is logged as it is. Default: the usual names of tokens, keys and passwords.
-        exclude: Paths that are not logged: path prefixes, compiled patterns, callables of the scope. Default: none.
+        exclude: What is not logged: path prefixes on segment borders, compiled patterns that are searched in the path
+            (both: below `root_path`), or callables of the scope as it is at the end; one, or a list. Default: nothing.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.
@@ -73,11 +74,9 @@ class AccessLog:
             self._logger.info("%s", self._line(record, self._fields(record)))
 
     def _is_excluded(self, record: TimingRecord) -> bool:
-        scope = record.scope
-        # As the request came: a mount of Starlette changes root_path in place, and keeps what it was.
-        root_path = scope.get("app_root_path", scope.get("root_path", ""))
-        came = {**scope, "path": record.path, "root_path": root_path}
-        return any(excludes(came) for excludes in self._excludes)
+        # As the request came: Litestar changes the path in place, and Starlette's mounts root_path.
+        scope = {**record.scope, "path": record.path, "root_path": record.root_path}
+        return any(excludes(scope) for excludes in self._excludes)
 
     def _fields(self, record: TimingRecord) -> dict[str, str]:
         """What a request says about itself, as text without secrets that is not escaped yet."""

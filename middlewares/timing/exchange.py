@@ -29,6 +29,7 @@ class Exchange:
         "receive_wait",
         "request_bytes",
         "response_bytes",
+        "root_path",
         "scope",
         "send_wait",
         "status",
@@ -38,9 +39,10 @@ class Exchange:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        # As they came: applications change them in place (Litestar takes root_path off the path).
+        # As they came: applications change them in place (Litestar takes root_path off the path, mounts add to it).
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
+        self.root_path: str = scope.get("root_path") or ""
         self.status: int | None = None
         self.ttfb: float | None = None
         self.request_bytes = self.response_bytes = 0
@@ -129,6 +131,7 @@ class Exchange:
             state_value(scope, "request_id"),
             self.receive_wait,
             self.send_wait,
+            self.root_path,
             scope,
         )
 

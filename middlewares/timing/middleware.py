@@ -54,7 +54,8 @@ class TimingMiddleware:
         traceparent: Whether to add the entry `traceparent` for real user monitoring in browsers, from
             `scope["state"]["trace"]`. Default: False.
         exclude: What is not measured at all: path prefixes on segment borders (`"/health"`: also `/health/live`, not
-            `/healthy`), compiled patterns that are searched in the path, or a callable of the scope. Default: nothing.
+            `/healthy`), compiled patterns that are searched in the path (both: below `root_path`), or a callable of the
+            scope; one, or a list. Default: nothing.
         on_start: A callable of the scope, or several, plain or async: called as a request begins. None: none.
         on_complete: A callable of the `TimingRecord`, or several, plain or async: called once for each request, right
             after its last message was sent, and before background work. An async one runs in a task of its own, which

@@ -33,6 +33,7 @@ class TimingRecord(NamedTuple):
         request_id: The id that a request-id layer put into the state; None if none.
         receive_wait: How long the application waited for the client's body.
         send_wait: How long it waited for messages to be taken: what a slow client costs.
+        root_path: As in the scope when the request came; Starlette's mounts have written their own into it since.
         scope: The scope itself, as the application left it.
     """
 
@@ -53,6 +54,7 @@ class TimingRecord(NamedTuple):
     request_id: str | None
     receive_wait: float
     send_wait: float
+    root_path: str
     scope: Scope
 
     def __repr__(self) -> str:

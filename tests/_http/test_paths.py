@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from middlewares._http.paths import checked_prefix, covers, matcher, matchers
+from middlewares._http.paths import checked_prefix, covers, matcher, matchers, route_path
 from middlewares.testing import http_scope
+from tests.conftest import require
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,43 @@ def test_prefixes(prefix: str, path: str, covered: bool) -> None:
     """A prefix ends on segment borders, and covers no path with a `..` segment."""
     assert covered is covers(checked_prefix("exclude", prefix), path)
     assert covered is matcher("exclude", prefix)(http_scope(path=path))
+
+
+ROOTS = [
+    ("", "/health", "/health"),
+    (None, "/health", "/health"),
+    ("/api", "/api/health", "/health"),
+    ("/api", "/api/", "/"),
+    ("/api", "/api", ""),
+    ("/api", "/apis/health", "/apis/health"),
+    ("/api", "/health", "/health"),
+    ("/api", "/api/api/health", "/api/health"),
+    ("/api", "/api/../health", "/../health"),
+    ("/api/", "/api//health", "/health"),
+    ("/", "//health", "/health"),
+]
+
+
+@pytest.mark.parametrize(("root", "path", "below"), [*ROOTS, ("/api/", "/api/health", "/health")])
+def test_route_path(root: str | None, path: str, below: str) -> None:
+    """What is below `root_path` is told, on segment borders; a path that does not begin with it is whole (ASGI, "path")."""
+    scope = http_scope(path=path, root_path=root)
+    assert below == route_path(scope)
+    assert matcher("exclude", "/health")(scope) is (below == "/health")
+    assert matcher("exclude", re.compile("^/health$"))(scope) is (below == "/health")
+
+
+@pytest.mark.parametrize(("root", "path", "below"), [row for row in ROOTS if row[0] is not None])
+def test_route_path_is_starlettes(root: str, path: str, below: str) -> None:
+    """Conditions are compared with what Starlette's routes are compared with (its `get_route_path`)."""
+    assert below == require("starlette._utils").get_route_path(http_scope(path=path, root_path=root))
+
+
+def test_route_path_without_root() -> None:
+    """A scope need not have `root_path` (ASGI: optional)."""
+    scope = http_scope(path="/health")
+    del scope["root_path"]
+    assert route_path(scope) == "/health"
 
 
 @pytest.mark.parametrize("prefix", ["", "health", "/a/../b", "/.."])

@@ -26,6 +26,7 @@ from middlewares.stack import Stack, check, use
 from middlewares.testing import Lint, Recorder, http_scope, run
 from tests.compression.coded import zstd
 from tests.compression.test_encoders import decode, decode_so_far
+from tests.conftest import require
 
 TEXT = b"the quick brown fox jumps over the lazy dog, " * 40
 JSON = (b"content-type", b"application/json")
@@ -1198,6 +1199,16 @@ def test_head_of_a_dictionary(pieces):
     known = [pair for pair in get[0]["headers"] if pair[0] != b"content-length" or pieces == [body(TEXT)]]
     assert (b"use-as-dictionary", b'match="/*"') in head
     assert known == head
+
+
+def test_dictionaries_of_a_mount():
+    """Which responses are dictionaries is told by the path of the request, not by what a mount has left of it (Starlette)."""
+    routing = require("starlette.routing")
+    app = routing.Router([routing.Mount("/data", app=sending(start(JSON), body(TEXT)))])
+    middleware = CompressionMiddleware(app, use_as_dictionary={"/data": "/data/*"})
+    for root in ("", "/api", "/data"):
+        scope = accepting("zstd", path=f"{root}/data/1", root_path=root)
+        assert (b"use-as-dictionary", b'match="/data/*"') in run(middleware, scope)[0]["headers"]
 
 
 def test_what_is_too_large_to_learn(monkeypatch):

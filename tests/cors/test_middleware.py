@@ -10,6 +10,7 @@ import pytest
 
 from middlewares.cors import CORSMiddleware
 from middlewares.testing import Recorder, http_scope, run, websocket_scope
+from tests.conftest import require
 
 A = "https://a.example"
 ORIGIN = (b"origin", A.encode())
@@ -141,6 +142,22 @@ def test_refused_preflight_reveals_nothing(headers: list, caplog: pytest.LogCapt
     assert record.getMessage().startswith("refused: ")
 
 
+def test_refusals_are_logged_in_bounded_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """However long path, method and header names are, the line is not; above DEBUG, no line is made."""
+    app = CORSMiddleware(never, allow_origins=[A])
+    many = (b"access-control-request-headers", b",".join(b"\xff%d" % i * 1000 for i in range(20)))
+    scope = preflight(ORIGIN, many, path="/" + "\n" * 100_000, method=b"\xff" * 100_000)
+    caplog.set_level(logging.DEBUG, "middlewares.cors")
+    run(app, scope)
+    [record] = caplog.records
+    assert "and 10 more" in record.getMessage()
+    assert len(record.getMessage()) < 15_000
+    caplog.set_level(logging.INFO, "middlewares.cors")
+    run(app, scope)
+    run(CORSMiddleware(never, allow_origins=[A]), websocket_scope(headers=[FOREIGN]))
+    assert len(caplog.records) == 1
+
+
 def test_refused_actual_request_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """One DEBUG line for a refused origin, on one line whatever the path; none for a page of the same host, nor without Origin."""
     app = CORSMiddleware(hello, allow_origins=[A])
@@ -229,6 +246,9 @@ def test_a_function_that_raises_allows_nothing() -> None:
         pytest.param(
             [(b"origin", b"https://B.example:443"), (b"host", b"b.EXAMPLE")], {}, id="same host, default port"
         ),
+        pytest.param(
+            [(b"origin", b"wss://b.example"), (b"host", b"b.example")], {}, id="same host, of a native client"
+        ),
         pytest.param([(b"origin", b"null")], {"allow_origins": ["null"]}, id="null listed"),
         pytest.param([FOREIGN], {"allow_origins": "*"}, id="everyone"),
         pytest.param([FOREIGN], {"websockets": False}, id="switched off"),
@@ -259,6 +279,7 @@ def test_sockets_that_pass(headers: list, keywords: dict[str, Any]) -> None:
     [
         pytest.param([FOREIGN], id="foreign"),
         pytest.param([FOREIGN, (b"host", b"a.example")], id="other host"),
+        pytest.param([(b"origin", b"wss://b.example"), (b"host", b"a.example")], id="other host, of a native client"),
         pytest.param([FOREIGN, (b"host", b"b.example:8000")], id="other port"),
         pytest.param([FOREIGN, (b"host", b"b.example"), (b"host", b"b.example")], id="two hosts"),
         pytest.param([ORIGIN, ORIGIN], id="two origins"),
@@ -289,6 +310,31 @@ def test_overrides_at_work() -> None:
     assert [A.encode()] == header(run(app, http_scope(path="/openx", headers=[ORIGIN]))[0], ACAO)
     assert [START, BODY] == run(app, preflight(FOREIGN, path="/own"))
     assert START is run(app, http_scope(path="/own/x", headers=[ORIGIN]))[0]
+
+
+def test_overrides_below_root_path() -> None:
+    """Overrides are about the path that routes see, below the `root_path` of server or mount: no stricter one is passed by."""
+    app = CORSMiddleware(hello, allow_origins=[A], overrides={"/admin": {"allow_origins": []}, "/own": None})
+    for scope in (
+        http_scope(path="/api/admin/users", headers=[ORIGIN], root_path="/api"),
+        http_scope(path="/admin/users", headers=[ORIGIN], root_path="/api"),
+    ):
+        assert [] == header(run(app, scope)[0], ACAO)
+    assert 403 == run(app, preflight(ORIGIN, path="/api/admin") | {"root_path": "/api"})[0]["status"]
+    assert START is run(app, http_scope(path="/api/own", headers=[ORIGIN], root_path="/api"))[0]
+    assert 403 == run(app, websocket_scope("/api/admin", [ORIGIN], root_path="/api"))[0]["status"]
+    assert [A.encode()] == header(run(app, http_scope(path="/admin", headers=[ORIGIN], root_path="/admin"))[0], ACAO)
+
+
+def test_overrides_in_a_mount() -> None:
+    """Mounted by Starlette, the layer compares what the routes below the mount are compared with; around it, all of it."""
+    routing = require("starlette.routing")
+    rules: Any = {"allow_origins": [A], "overrides": {"/admin": {"allow_origins": []}}}
+    mounted = routing.Router([routing.Mount("/api", app=CORSMiddleware(hello, **rules))])
+    around = CORSMiddleware(routing.Router([routing.Mount("/admin", app=hello)]), **rules)
+    assert [] == header(run(mounted, http_scope(path="/api/admin/x", headers=[ORIGIN]))[0], ACAO)
+    assert [A.encode()] == header(run(mounted, http_scope(path="/api/x", headers=[ORIGIN]))[0], ACAO)
+    assert [] == header(run(around, http_scope(path="/admin/x", headers=[ORIGIN]))[0], ACAO)
 
 
 def test_explain_by_path() -> None:

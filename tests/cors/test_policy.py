@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -317,14 +318,35 @@ def test_preflight_of_everyone() -> None:
         ),
         pytest.param(
             {},
-            asked([b"PUT"], b"x-a", origin=b"null"),
-            False,
+            asked([b"PUT"], b"x-a,x-b, X-A"),
+            True,
             [
-                "origin 'null' is not allowed: any sandboxed frame has it, so only its own entry in allow_origins does",
                 "method PUT is not in allow_methods",
                 "header x-a is not in allow_headers",
+                "header x-b is not in allow_headers",
             ],
-            id="all reasons",
+            id="all reasons, each once",
+        ),
+        pytest.param(
+            {},
+            asked([b"PUT"], b"x-a", origin=b"null"),
+            False,
+            ["origin 'null' is not allowed: any sandboxed frame has it, so only its own entry in allow_origins does"],
+            id="null; of a refused origin no more is read",
+        ),
+        pytest.param(
+            {},
+            asked([b"GET"], b",".join(b"x-%d" % i for i in range(12))),
+            True,
+            [*[f"header x-{i} is not in allow_headers" for i in range(10)], "and 2 more"],
+            id="many headers",
+        ),
+        pytest.param(
+            {"allow_headers": "*"},
+            asked([b"GET"], b",".join(b"x %d" % i for i in range(11))),
+            True,
+            [*[f"'x {i}' is no header name" for i in range(10)], "and 1 more"],
+            id="many that are no names",
         ),
     ],
 )
@@ -343,6 +365,20 @@ def test_preflight_of_half_a_megabyte_is_linear() -> None:
         assert [] == reasons
     headers, _ = policy.preflight(asked([b"GET"], b"x-a," * 125_000), allowed=True)
     assert (b"access-control-allow-headers", b"x-a") in headers
+
+
+@pytest.mark.parametrize("origin", [A, b"https://b.example"], ids=["allowed", "refused"])
+def test_refused_preflight_of_many_headers_takes_little_memory(origin: bytes) -> None:
+    """What a refusal costs grows with the request by no large factor (rs/cors #170), however often a name is repeated."""
+    policy = CORSPolicy(allow_origins=[A.decode()])
+    request_ = asked([b"GET"], b"x," * 100_000, origin=origin)
+    tracemalloc.start()
+    try:
+        policy.preflight(request_, allowed=origin == A)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 15 * len(request_.headers[0])
 
 
 @given(
@@ -437,6 +473,8 @@ def test_each_cors_header_once(
         ({"allow_origins": "*", "allow_credentials": True}, ValueError, "allow_origins.*allow_credentials"),
         ({"allow_origins": ["https://a.example", "*"], "allow_credentials": True}, ValueError, "allow_credentials"),
         ({"allow_origin_regex": "("}, re.error, "allow_origin_regex.*got '\\('"),
+        ({"allow_origin_regex": "a{99999999999}"}, re.error, "allow_origin_regex.*got 'a{9"),
+        ({"allow_origin_regex": "(" * 9999 + ")" * 9999}, re.error, "allow_origin_regex.*got '\\(\\("),
         ({"allow_origin_regex": re.compile(b"x")}, TypeError, "allow_origin_regex"),
         ({"allow_origin_regex": ["x"]}, TypeError, "allow_origin_regex"),
         ({"allow_origin_func": "x"}, TypeError, "allow_origin_func"),
@@ -490,6 +528,10 @@ def test_overrides_by_longest_prefix() -> None:
     assert rules.at("/old/../x") is rules.outer
 
 
+def undecodable() -> Any:
+    yield b"\xff".decode("ascii")
+
+
 @pytest.mark.parametrize(
     ("overrides", "error", "hint"),
     [
@@ -502,6 +544,9 @@ def test_overrides_by_longest_prefix() -> None:
         ({"/a": {"allow_credentials": True}}, ValueError, r"overrides\['/a'\]: allow_origins"),
         ({"/a": {"allow_methods": "GET"}}, TypeError, r"overrides\['/a'\]: allow_methods"),
         ({"/a": {"allow_origin_regex": "("}}, re.error, r"overrides\['/a'\]: allow_origin_regex"),
+        ({"/a": {"allow_methods": undecodable()}}, ValueError, r"overrides\['/a'\]: 'ascii' codec"),
+        ({"/a": None, "/b": None, "/a/": {}}, ValueError, "same prefix twice, as '/a' and as '/a/'"),
+        ({"/": {}, "//": None}, ValueError, "same prefix twice, as '/' and as '//'"),
     ],
 )
 def test_wrong_overrides(overrides: Any, error: type[Exception], hint: str) -> None:
@@ -569,6 +614,13 @@ def test_wrong_overrides(overrides: Any, error: type[Exception], hint: str) -> N
             id="star",
         ),
         pytest.param(
+            {},
+            (A.decode(), "POST", ["Cookie", "Sec-Fetch-Site", "proxy-authorization", "X-A"], False),
+            ["method POST is not in allow_methods", "header x-a is not in allow_headers"],
+            id="forbidden headers are not sent",
+        ),
+        pytest.param({}, (A.decode(), "POST", ["Host"], False), [], id="no preflight for them"),
+        pytest.param(
             {"allow_origin_func": lambda origin, scope: True},
             ("https://b.example", "GET", [], False),
             ["depends on allow_origin_func"],
@@ -588,3 +640,10 @@ def test_explain(keywords: dict[str, Any], fetch: tuple, expected: list[str]) ->
     assert expected == CORSPolicy(allow_origins=[A.decode()], **keywords).explain(
         origin, method, headers, credentials=credentials
     )
+
+
+@pytest.mark.parametrize("headers", ["X-Token", b"X-Token"])
+def test_explain_takes_no_lone_name(headers: Any) -> None:
+    """One name in place of a list is a TypeError, as in the keywords: its letters are no headers."""
+    with pytest.raises(TypeError, match=r"^headers must be a collection of names as str.*\(got b?'X-Token'\)"):
+        CORSPolicy().explain(A.decode(), "GET", headers, credentials=False)

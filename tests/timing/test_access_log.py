@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from middlewares.testing import http_scope, run
 from middlewares.timing import AccessLog, TimingMiddleware
+from tests.conftest import require
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 BODY = {"type": "http.response.body", "body": b"abc", "more_body": False}
@@ -169,6 +170,16 @@ def test_request_as_it_came(caplog):
     caplog.clear()
     assert lines(caplog, dict(scope), rewriting, exclude=["/in/health"]) == []
     assert lines(caplog, dict(scope), rewriting, exclude=lambda scope: scope["root_path"] == "") == []
+
+
+@pytest.mark.parametrize("exclude", ["/health", re.compile("^/health")], ids=["prefix", "pattern"])
+def test_exclude_below_root_path(caplog, exclude):
+    """Paths are those below the `root_path` that the request came with, whatever a mount has written since."""
+    routing = require("starlette.routing")
+    mounting = routing.Router([routing.Mount("/health", app=hello)])
+    assert lines(caplog, http_scope(path="/api/health/x", root_path="/api"), mounting, exclude=exclude) == []
+    assert lines(caplog, http_scope(path="/health/health/x", root_path="/health"), mounting, exclude=exclude) == []
+    assert len(lines(caplog, http_scope(path="/health/x", root_path="/health"), exclude=exclude)) == 1
 
 
 def test_logger_and_names(caplog):

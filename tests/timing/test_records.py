@@ -114,6 +114,24 @@ def test_starlette(path, expected):
     assert route_of(app, path) == expected
 
 
+def test_root_path_is_the_one_of_the_request():
+    """A record tells the `root_path` that the request came with, not what Starlette's mounts have made of it."""
+    routing = require("starlette.routing")
+    records = []
+
+    async def end(scope, receive, send): ...
+
+    app = TimingMiddleware(routing.Router([routing.Mount("/m", app=end)]), on_complete=records.append)
+    run(app, http_scope(path="/proxy/m/x", root_path="/proxy"))
+    run(app, http_scope(path="/m/x"))
+    run(TimingMiddleware(end, on_complete=records.append), http_scope(root_path=None))
+    assert [(record.root_path, record.scope["root_path"]) for record in records] == [
+        ("/proxy", "/proxy/m"),
+        ("", "/m"),
+        ("", None),
+    ]
+
+
 @pytest.mark.parametrize("root_path", ["", "/proxy"])
 @pytest.mark.parametrize(
     ("path", "expected"),

@@ -164,6 +164,9 @@ def _keep_private(headers: list[Header]) -> None:
         for index, (name, value) in enumerate(headers)
         if name.lower() == b"cache-control"
     ]
+    if not lines:
+        headers.append((b"cache-control", b"private"))
+        return
     directives = [member for _, line in lines for member in line]
     # RFC 9111 5.2.2.3: caches that know the status ignore this no-store.
     safe = _SAFE - {b"no-store"} if any(_directive(member) == b"must-understand" for member in directives) else _SAFE
@@ -172,13 +175,10 @@ def _keep_private(headers: list[Header]) -> None:
     for index, line in lines:
         # RFC 9111 5.2.2.9, 5.2.2.10: these two are for shared caches alone.
         headers[index] = (headers[index][0], b", ".join([m for m in line if _directive(m) not in _SHARED]))
-    if lines:
-        index = lines[-1][0]
-        name, value = headers[index]
-        headers[index] = (name, b", ".join(filter(None, [value, b"private"])))
-        headers[:] = [pair for pair in headers if pair[1] or pair[0].lower() != b"cache-control"]
-    else:
-        headers.append((b"cache-control", b"private"))
+    index = lines[-1][0]
+    name, value = headers[index]
+    headers[index] = (name, b", ".join(filter(None, [value, b"private"])))
+    headers[:] = [pair for pair in headers if pair[1] or pair[0].lower() != b"cache-control"]
 
 
 def _directive(member: bytes) -> bytes:

@@ -133,7 +133,7 @@ MUTATIONS = [
     ),
     Mutation(
         *("sessions", "a login keeps the id", "sessions/session.py"),
-        *("state.regenerated = state.base is not None", "state.regenerated = False"),
+        *("state.regenerated = True", "state.regenerated = False"),
         f"{SESSIONS} -k login",
     ),
     Mutation(

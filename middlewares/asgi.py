@@ -70,7 +70,8 @@ def single_callable(app: AnyASGIApp) -> ASGIApp:
     `app._asgi_double_callable = True` (ASGI 2).
 
     Raises:
-        TypeError: `app` cannot be called, or not in one of these ways (a WSGI application, an endpoint, ...).
+        TypeError: `app` cannot be called, or not in one of these ways (a WSGI application, an endpoint, a class in
+            place of its instance, ...).
     """
     return _DoubleCallable(app) if _is_double_callable(app) else cast("ASGIApp", app)
 
@@ -100,14 +101,18 @@ def _is_double_callable(app: Any) -> bool:
         signature = inspect.signature(app, follow_wrapped=False)
     except (TypeError, ValueError):  # compiled code need not tell
         return inspect.isclass(app)
-    if _takes(signature, 3):
-        # asgiref takes every class for ASGI 2. One that is awaitable is ASGI 3 (`await Endpoint(scope, receive, send)`,
-        # Starlette's HTTPEndpoint; uvicorn's rule), and so is one that cannot do with the scope alone.
-        return inspect.isclass(app) and _takes(signature, 1) and not hasattr(app, "__await__")
-    if _takes(signature, 1) and not _is_async(app):
+    # asgiref takes every class for ASGI 2. One that is awaitable is ASGI 3 (`await Endpoint(scope, receive, send)`,
+    # Starlette's HTTPEndpoint; uvicorn's rule), and so is one that cannot do with the scope alone.
+    is_double = inspect.isclass(app) and _takes(signature, 1) and not hasattr(app, "__await__")
+    if _takes(signature, 3) and not is_double:
+        return False
+    needs_instance = _has_single_instances(app)
+    if _takes(signature, 1) and not _is_async(app) and not needs_instance:
         return True
     way_out = (
-        "a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application"
+        "give an instance of this class"
+        if needs_instance
+        else "a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application"
         if _takes(signature, 2)
         else "set its attribute _asgi_single_callable = True if the signature misleads"
     )
@@ -115,6 +120,15 @@ def _is_double_callable(app: Any) -> bool:
         f"app must be an ASGI application, which is called with (scope, receive, send) "
         f"(got {app!r}, which takes {signature}; {way_out})"
     )
+
+
+def _has_single_instances(app: Any) -> bool:
+    # Of a class for one scope, instances are called with (receive, send).
+    call = getattr(app, "__call__", None)  # noqa: B004
+    if not inspect.isclass(app) or not isinstance(call, FunctionType):
+        return False
+    signature = inspect.signature(call, follow_wrapped=False)
+    return _takes(signature, 4) and not _takes(signature, 3)
 
 
 def _is_async(app: Any) -> bool:

@@ -396,9 +396,9 @@ def check(app: AnyASGIApp | Stack) -> list[OrderProblem]:
     """The mistakes in the order of the layers around an application; empty where there is none that is known.
 
     It walks from the outside through `.app` (also `.inner` of Channels, `.asgi_app` of Quart, `.asgi_handler` of
-    Litestar), then through the `user_middleware` of a Starlette or FastAPI application, also within the layers that it
-    does not know. A layer that keeps its application in a closure ends the walk. What stands under different conditions
-    of `when` is not compared.
+    Litestar), then through the `user_middleware` of a Starlette or FastAPI application, or the `middleware` of a
+    Litestar application (not of its routers and handlers), also within the layers that it does not know. A layer that
+    keeps its application in a closure ends the walk. What stands under different conditions of `when` is not compared.
 
     Args:
         app: The application as the server gets it; or a `Stack`, alone.
@@ -432,6 +432,7 @@ def _placed(app: Any) -> Iterator[Placed]:
     node: Any = app
     seen: dict[int, Any] = {}  # keeps the nodes alive, so that no id comes twice
     around: list[_Conditional] = []
+    routed: list[Placed] = []
     # A proxy or a mock may have an `app` without end.
     while node is not None and id(node) not in seen and len(seen) < 1000:
         seen[id(node)] = node
@@ -447,9 +448,26 @@ def _placed(app: Any) -> Iterator[Placed]:
             yield Placed(type(node), conditions)
         if isinstance(specs := getattr(node, "user_middleware", None), list):
             yield from _placed_specs([STARLETTE_ERRORS, *specs], conditions)
+        routed += _placed_specs(_routed(node), conditions)
         node = next(filter(callable, (getattr(node, name, None) for name in _INWARD)), None)
+    yield from routed
 
 
+def _routed(app: Any) -> list[Layer]:
+    """The `middleware` of a Litestar application, outermost first, which stands inside of all that the walk meets."""
+    specs: list[Any] | None = getattr(app, "middleware", None) if hasattr(app, "asgi_handler") else None
+    return [_of_litestar(spec) for spec in specs] if isinstance(specs, list) else []
+
+
+def _of_litestar(spec: Any) -> Layer:
+    if not hasattr(spec, "middleware"):
+        return Layer(spec, (), _NO_KEYWORDS)
+    # `DefineMiddleware` gives the application behind its arguments, by its name.
+    arguments = _signature(spec.middleware).bind_partial(*spec.args).arguments
+    return Layer(spec.middleware, (), MappingProxyType({**arguments, **spec.kwargs}))
+
+
+_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 _INWARD = ("app", "asgi_app", "asgi_handler", "inner")
 _SECRET = re.compile("secret|password|passwd|token|credential|private|(^|_)(key|keys|dsn|salt)$", re.IGNORECASE)
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -516,6 +534,7 @@ def outline(app: Any) -> list[str]:
 
 def _nodes(app: Any, end: Any = None) -> list[_Node]:
     nodes: list[_Node] = []
+    routed: list[Layer] = []
     node: Any = app
     seen: dict[int, Any] = {}
     while node is not None and node is not end and id(node) not in seen and len(seen) < 1000:
@@ -533,5 +552,8 @@ def _nodes(app: Any, end: Any = None) -> list[_Node]:
             nodes += _spec_nodes([layer])
         elif not _short_name(node).startswith("_"):  # an adapter of ours
             nodes.append(_Node(_short_name(node), inside))
+        routed += _routed(node)
         node = next(filter(callable, (getattr(node, name, None) for name in _INWARD)), None)
+    if routed:
+        nodes[-1].below.extend(_spec_nodes(_flat("middleware", routed)))
     return nodes

@@ -239,6 +239,12 @@ REFUSED = {
     "no argument": (lambda: None, "_asgi_single_callable = True"),
     "class of two": (type("Two", (), {"__init__": lambda self, a, b: None}), "a2wsgi.WSGIMiddleware"),
     "called application": (Double(http_scope()), "a2wsgi.WSGIMiddleware"),
+    "class of ASGI 3": (Single, "give an instance of this class"),
+    "class of ASGI 3 that takes one": (type("Layer", (Single,), {"__init__": lambda self, app: None}), "give an"),
+    "class of ASGI 3 that takes any": (
+        type("Framework", (Single,), {"__init__": lambda self, a=1, b=2, c=3: None}),
+        "give an",
+    ),
 }
 
 

@@ -115,8 +115,11 @@ def _call(test):
 
 
 def test_readme_shows_the_minimal_example():
-    """The README's first application is `examples/minimal.py`, which other tests serve."""
-    assert (ROOT / "examples" / "minimal.py").read_text() in _text(ROOT / "README.md")
+    """The first application of the README and of the quick start is `examples/minimal.py`, which other tests serve."""
+    minimal = (ROOT / "examples" / "minimal.py").read_text()
+    assert all(
+        f"```python\n{minimal}```\n" in path.read_text() for path in (ROOT / "README.md", ROOT / "docs/quickstart.md")
+    )
 
 
 def test_picture_of_server_timing():

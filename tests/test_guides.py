@@ -144,6 +144,25 @@ def test_examples_are_tested_and_shown():
     assert sorted(blocks) == sorted(f'--8<-- "examples/guides/{name}"\n' for name in files)
 
 
+RUNNING = [path for path in PAGES if "\n## Running\n" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", RUNNING, ids=lambda path: path.stem)
+def test_commands_run_what_is_shown(load, path):
+    """The commands serve applications of the page's own files, with the key they need; `middlewares run` a bare one."""
+    page, _, section = path.read_text().partition("\n## Running\n")
+    files = re.findall(r' title="(\w+)[.]py"', page)
+    commands = re.findall(r"^\$ (.*)", section, re.MULTILINE)
+    assert commands.pop(0) == "export SESSION_KEY=$(openssl rand -hex 32)"
+    for command in commands:
+        for name, attribute in re.findall(r"\b(\w+):(\w+)", command):
+            assert name in files
+            app = load(name, attribute)
+            is_bare = not isinstance(getattr(app, "asgi_app", app), RequestIDMiddleware)
+            assert is_bare == command.startswith("middlewares run")
+            assert not is_bare or "--session-secret-env SESSION_KEY" in command
+
+
 # ---- What the pages say of one framework
 
 

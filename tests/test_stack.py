@@ -1033,6 +1033,42 @@ class TestKnown:
         application = litestar.Litestar(cors_config=config, openapi_config=None)
         assert [p.fix for p in check(middlewares.CORSMiddleware(application))] == ["remove one of the two"]
 
+    def test_middleware_of_litestar(self):
+        """What stands in Litestar's own place is checked, outermost first, inside of its `cors_config`."""
+        litestar = require("litestar")
+        define = require("litestar.middleware").DefineMiddleware
+
+        def of(*specs, **options):
+            return litestar.Litestar([], middleware=[*specs], openapi_config=None, **options)
+
+        own = Stack(when("/", Auth), B)
+        for outer, inner in [
+            (define(Auth), define(Outermost)),
+            (Auth, Outermost),
+            (define(own), define(use(Outermost))),
+        ]:
+            assert [(p.outer, p.inner) for p in check(A(of(outer, inner)))] == [
+                ("elsewhere.Auth", "elsewhere.Outermost")
+            ]
+            assert check(of(inner, outer)) == []
+        config = require("litestar.config.cors").CORSConfig()
+        [problem] = check(of(define(middlewares.CORSMiddleware), cors_config=config))
+        assert problem.outer.startswith("litestar.")
+        with pytest.warns(OrderWarning, match="two policies"):
+            wrap(of(define(middlewares.CORSMiddleware)), cors=True)
+
+    def test_order_of_litestar(self):
+        """Litestar runs the first of its `middleware` outermost, as the check takes it."""
+        litestar = require("litestar")
+        define = require("litestar.middleware").DefineMiddleware
+
+        @litestar.get("/", sync_to_thread=False)
+        def view() -> str:
+            return ""
+
+        application = litestar.Litestar([view], middleware=[define(A), B], openapi_config=None)
+        assert layers_of(application) == [b"a", b"b"]
+
 
 class TestOutline:
     def test_layers_of_use_show_their_keywords(self):
@@ -1061,6 +1097,24 @@ class TestOutline:
         starlette.add_middleware(A, label="a")
         starlette.add_middleware(B)
         assert outline(B(starlette)) == ["├── B", "└── Starlette", "    ├── B()", "    └── A(label='a')"]
+
+    def test_litestar(self):
+        """Those of a Litestar application stand below its router; arguments by position are known by their names."""
+        define = require("litestar.middleware").DefineMiddleware
+
+        def keyed(secret_key, *parts, app):
+            return A(app)
+
+        specs = [define(Stack(use(A, label="a"), when("/b", B))), define(keyed, "hunter2", 1), C]
+        application = require("litestar").Litestar([], middleware=specs, openapi_config=None)
+        assert outline(B(application))[-6:] == [
+            "└── ASGIRouter",
+            "    ├── A(label='a')",
+            "    ├── when '/b'",
+            "    │   └── B()",
+            "    ├── TestOutline.test_litestar.<locals>.keyed(secret_key='***', parts=(1,))",
+            "    └── C()",
+        ]
 
     def test_asgi_2(self):
         """The adapter of an ASGI 2 application is not shown."""

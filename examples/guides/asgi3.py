@@ -3,7 +3,7 @@ import os
 from middlewares import wrap
 
 
-async def app(scope, receive, send):
+async def bare(scope, receive, send):
     if scope["type"] != "http":
         raise ValueError(f"no {scope['type']} here")  # servers take this for "no lifespan"
     session, status = scope["session"], 200
@@ -21,7 +21,7 @@ async def app(scope, receive, send):
 
 
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

@@ -4,28 +4,28 @@ from blacksheep import Application, Request, Router, json, text
 
 from middlewares import wrap
 
-app = Application(router=Router())
+bare = Application(router=Router())
 
 
-@app.router.get("/")
+@bare.router.get("/")
 async def menu(request: Request):
     return text(f"Request {request.scope['state']['request_id']}\n" + "A cup of tea\n" * 100)
 
 
-@app.router.get("/visits")
+@bare.router.get("/visits")
 async def visits(request: Request):
     session = request.scope["session"]
     session["visits"] = session.get("visits", 0) + 1
     return json(session["visits"])
 
 
-@app.router.get("/boom")
+@bare.router.get("/boom")
 async def boom():
     raise RuntimeError("for the log alone")
 
 
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

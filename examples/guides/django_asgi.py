@@ -31,9 +31,10 @@ settings.configure(
     SECRET_KEY=os.environ["SESSION_KEY"],
 )
 
-# And this in asgi.py.
+# And these in asgi.py.
+bare = get_asgi_application()
 application = wrap(
-    get_asgi_application(),
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

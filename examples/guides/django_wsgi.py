@@ -32,9 +32,12 @@ settings.configure(
     SECRET_KEY=os.environ["SESSION_KEY"],
 )
 
-# And this in a module of its own beside wsgi.py, say wrapped.py.
+# It has this in wsgi.py, where it is called `application`,
+bare = get_wsgi_application()
+
+# and this in a module of its own beside that.
 application = wrap(
-    WSGIMiddleware(get_wsgi_application()),
+    WSGIMiddleware(bare),
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

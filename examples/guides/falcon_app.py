@@ -27,14 +27,14 @@ async def raise_on(req, resp, error, params, ws=None):
     raise error  # Falcon would answer it itself; server_errors does it better
 
 
-app = falcon.asgi.App()
-app.add_route("/", Menu())
-app.add_route("/visits", Visits())
-app.add_route("/boom", Boom())
-app.add_error_handler(Exception, raise_on)
+bare = falcon.asgi.App()
+bare.add_route("/", Menu())
+bare.add_route("/visits", Visits())
+bare.add_route("/boom", Boom())
+bare.add_error_handler(Exception, raise_on)
 
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

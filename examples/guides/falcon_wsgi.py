@@ -28,14 +28,14 @@ def raise_on(req, resp, error, params):
     raise error  # Falcon would answer it itself; server_errors does it better
 
 
-app = falcon.App()
-app.add_route("/", Menu())
-app.add_route("/visits", Visits())
-app.add_route("/boom", Boom())
-app.add_error_handler(Exception, raise_on)
+bare = falcon.App()
+bare.add_route("/", Menu())
+bare.add_route("/visits", Visits())
+bare.add_route("/boom", Boom())
+bare.add_error_handler(Exception, raise_on)
 
 app = wrap(
-    WSGIMiddleware(app),
+    WSGIMiddleware(bare),
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

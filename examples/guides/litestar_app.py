@@ -25,9 +25,9 @@ def raise_on(request: Request, exc: Exception) -> None:
     raise exc
 
 
-app = Litestar([menu, visits, boom], exception_handlers={500: raise_on})  # with Exception, 404s would be 500s, too
+bare = Litestar([menu, visits, boom], exception_handlers={500: raise_on})  # with Exception, 404s would be 500s, too
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

@@ -25,10 +25,10 @@ with Configurator() as config:
     for name, pattern, view in (("menu", "/", menu), ("visits", "/visits", visits), ("boom", "/boom", boom)):
         config.add_route(name, pattern)
         config.add_view(view, route_name=name)
-    app = config.make_wsgi_app()
+    bare = config.make_wsgi_app()
 
 app = wrap(
-    WSGIMiddleware(app),
+    WSGIMiddleware(bare),
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

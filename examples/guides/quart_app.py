@@ -26,8 +26,9 @@ async def boom():
     raise RuntimeError("for the log alone")
 
 
+bare = app.asgi_app
 app.asgi_app = wrap(
-    app.asgi_app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

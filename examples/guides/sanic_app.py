@@ -4,29 +4,29 @@ from sanic import Sanic, response
 
 from middlewares import wrap
 
-app = Sanic("tea")
+bare = Sanic("tea")
 
 
-@app.get("/")
+@bare.get("/")
 async def menu(request):
     request_id = request.transport.scope["state"]["request_id"]
     return response.text(f"Request {request_id}\n" + "A cup of tea\n" * 100)
 
 
-@app.get("/visits")
+@bare.get("/visits")
 async def visits(request):
     session = request.transport.scope["session"]
     session["visits"] = session.get("visits", 0) + 1
     return response.json(session["visits"])
 
 
-@app.get("/boom")
+@bare.get("/boom")
 async def boom(request):
     raise RuntimeError("for the log alone")
 
 
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

@@ -24,12 +24,12 @@ async def raise_on(request, exc):
     raise exc  # Starlette would answer it in plain text; server_errors does it better
 
 
-app = Starlette(
+bare = Starlette(
     routes=[Route("/", menu), Route("/visits", visits), Route("/boom", boom)],
     exception_handlers={Exception: raise_on},
 )
 app = wrap(
-    app,
+    bare,
     request_id=True,
     cors={"allow_origins": ["https://app.example"], "allow_credentials": True},
     server_errors=True,

@@ -49,7 +49,11 @@ What it does:
 Records for logs and metrics, without code of your own:
 
 ```python
+import logging
+
 from middlewares.timing import AccessLog, PrometheusExporter
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
 
 app = TimingMiddleware(
     shop,
@@ -58,9 +62,10 @@ app = TimingMiddleware(
 )
 ```
 
-`AccessLog` writes one line for each request to the logger `middlewares.access` at INFO; turn the server's own off
-(`uvicorn --no-access-log`). Secrets in query strings are redacted by name. `PrometheusExporter` needs
-`pip install "asgi-middlewares[prometheus]"`; the page to scrape is the client's own application:
+`AccessLog` gives one line for each request to the logger `middlewares.access` at INFO, which needs a handler and that
+level, as above, or nobody writes it; turn the server's own off (`uvicorn --no-access-log`). Secrets in query strings
+are redacted by name. `PrometheusExporter` needs `pip install "asgi-middlewares[prometheus]"`; the page to scrape is the
+client's own application:
 
 ```python
 from prometheus_client import make_asgi_app

@@ -24,7 +24,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 class AccessLog:
     """An exporter that writes one line for each request, to take the place of the server's access log.
 
-    Every field is escaped: one line, ASCII, no control characters.
+    Every field is escaped: one line, ASCII, no control characters. The logger needs a handler and the level INFO, or
+    nobody writes them: `logging.basicConfig(level=logging.INFO, format="%(message)s")`.
 
     Args:
         logger: The name of the logger, or a logger. Lines have the level INFO. Default: `"middlewares.access"`.

@@ -247,6 +247,25 @@ def test_event_loops_that_ended(redis_server):
 
 
 @pytest.mark.servers
+@pytest.mark.anyio
+async def test_two_event_loops_at_once(redis_server):
+    """With a URL, each of two event loops that run in two threads has connections of its own, and keeps them."""
+    store = RedisStore(redis_server.url)
+
+    async def beside():
+        await round_trip(store)
+        assert 2 == len(store._clients)
+        await store.aclose()
+
+    await round_trip(store)
+    (mine,) = store._clients.values()
+    await asyncio.to_thread(asyncio.run, beside())
+    await round_trip(store)
+    assert [mine] == [*store._clients.values()]
+    await store.aclose()
+
+
+@pytest.mark.servers
 def test_several_event_loops(redis_server):
     """With a URL, one store serves any event loop, one after the other, also uvloop's."""
     store, id = RedisStore(redis_server.url), new_id()

@@ -129,6 +129,9 @@ class _Visitors(list[tuple[bytes, bytes]]):
         super().__init__(requests[0])
         self._next = cycle(requests).__next__
 
+    def __deepcopy__(self, memo: object) -> _Visitors:
+        return self  # itertools are not copied from Python 3.14 on
+
     def copy(self) -> list[tuple[bytes, bytes]]:
         return self._next().copy()
 

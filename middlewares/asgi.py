@@ -110,7 +110,9 @@ def _is_double_callable(app: Any) -> bool:
     if _takes(signature, 1) and not _is_async(app) and not needs_instance:
         return True
     way_out = (
-        "give an instance of this class"
+        f"give {app.__name__}.as_asgi()"  # a consumer of Channels
+        if hasattr(app, "as_asgi")
+        else "give an instance of this class"
         if needs_instance
         else "a2wsgi.WSGIMiddleware makes an ASGI application of a WSGI application"
         if _takes(signature, 2)

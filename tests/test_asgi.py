@@ -240,6 +240,7 @@ REFUSED = {
     "class of two": (type("Two", (), {"__init__": lambda self, a, b: None}), "a2wsgi.WSGIMiddleware"),
     "called application": (Double(http_scope()), "a2wsgi.WSGIMiddleware"),
     "class of ASGI 3": (Single, "give an instance of this class"),
+    "consumer of Channels": (type("Chat", (Single,), {"as_asgi": None}), "give Chat.as_asgi()"),
     "class of ASGI 3 that takes one": (type("Layer", (Single,), {"__init__": lambda self, app: None}), "give an"),
     "class of ASGI 3 that takes any": (
         type("Framework", (Single,), {"__init__": lambda self, a=1, b=2, c=3: None}),

@@ -84,7 +84,7 @@ async def bench(
     }
     fields = {**_HEADERS, **{name.lower(): value for name, value in headers}}
     target, _, query = path.partition("?")
-    raw_path, query = (quote(part, safe="/%:@!$&'()*+,;=~?") for part in (target, query))
+    raw_path, query = (quote(part, safe="/%:@!$&'()*+,;=~?", errors="surrogateescape") for part in (target, query))
     scope = http_scope(
         "GET",
         unquote(raw_path),

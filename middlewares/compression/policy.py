@@ -69,10 +69,10 @@ class Asked:
         plain_lengths: What stands in Content-Length of bodies that are plain for it: some, or all.
         dictionary: The one that it names, if we have it.
         if_none_match: The tags that it holds, as it sent them.
-        root_path: Of its scope, where that counts; Starlette's mounts write their own into it.
+        came: Its `path` and `root_path`, where they count: Litestar changes the one, mounts of Starlette the other.
     """
 
-    __slots__ = ("codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "root_path", "takes_dictionary")
+    __slots__ = ("came", "codec", "dictionary", "if_none_match", "is_forced", "plain_lengths", "takes_dictionary")
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Asked:
         plain_lengths: Container[bytes],
         dictionary: Dictionary | None = None,
         if_none_match: bytes = b"",
-        root_path: str | None = None,
+        came: dict[str, Any] | None = None,
     ) -> None:
         self.codec = codec
         self.is_forced = is_forced
@@ -90,7 +90,7 @@ class Asked:
         self.plain_lengths = plain_lengths
         self.dictionary = dictionary
         self.if_none_match = if_none_match
-        self.root_path = root_path
+        self.came = came
 
 
 class _All(Container[Any]):
@@ -277,7 +277,7 @@ class CompressionPolicy:
             asked.plain_lengths if dictionary is None or asked.codec is not None else (),
             dictionary,
             b", ".join(tags),
-            scope.get("root_path") if self.marks else None,
+            {key: scope[key] for key in ("path", "root_path") if key in scope} if self.marks else None,
         )
         return asked, fresh
 
@@ -386,8 +386,7 @@ class CompressionPolicy:
         method = scope["method"]
         if method not in ("GET", "HEAD") or message["status"] != 200 or not _is_kept(rare):
             return
-        as_it_came = {**scope, "root_path": asked.root_path}
-        is_learned, plan.mark = shelf.mark(as_it_came, rare.get(b"use-as-dictionary"))
+        is_learned, plan.mark = shelf.mark({**scope, **(asked.came or {})}, rare.get(b"use-as-dictionary"))
         # RFC 9110 9.3.2: HEAD has the header fields of GET, but no client gets its body.
         plan.learning = shelf.learning() if is_learned and method == "GET" else None
 

@@ -49,7 +49,7 @@ class CORSMiddleware:
             site can open a socket with the user's cookies. Default: True.
         overrides: Other rules for parts of the paths: `{"/public": {"allow_origins": "*"}, "/legacy": None}`. The
             longest prefix on segment borders wins; its keywords stand over the outer ones; None leaves CORS to the
-            application. Paths are those that routes see, below `root_path`.
+            application. Paths are those below `root_path`.
 
     Raises:
         TypeError: A keyword has a value of the wrong type.

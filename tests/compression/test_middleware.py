@@ -1201,6 +1201,23 @@ def test_head_of_a_dictionary(pieces):
     assert known == head
 
 
+def test_dictionaries_of_a_changed_path():
+    """Which responses are dictionaries is told by the path as it came, which Litestar changes; the scope may lack a root."""
+
+    async def app(scope, receive, send):
+        scope["path"] = "/a.js/"
+        await sending(start(JSON), body(TEXT))(scope, receive, send)
+
+    scope = accepting("zstd", path="/static/a.js")
+    del scope["root_path"]
+    seen = []
+    uses = {"/static": "/static/*", lambda scope: seen.append(dict(scope)): "/*"}
+    for conditions in (uses, dict(reversed(uses.items()))):
+        sent = run(CompressionMiddleware(app, use_as_dictionary=conditions), dict(scope))
+        assert (b"use-as-dictionary", b'match="/static/*"') in sent[0]["headers"]
+    assert [("/static/a.js", False)] == [(scope["path"], "root_path" in scope) for scope in seen]
+
+
 def test_dictionaries_of_a_mount():
     """Which responses are dictionaries is told by the path of the request, not by what a mount has left of it (Starlette)."""
     routing = require("starlette.routing")

@@ -115,7 +115,6 @@ class CookieKeeper:
         base = state.base
         return (
             base is None
-            or state.ended is not None
             or state.regenerated
             or state.marked
             or state.max_age != base.envelope.max_age

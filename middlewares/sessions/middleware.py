@@ -161,11 +161,10 @@ class SessionMiddleware:
             if not state.closed and message["type"] in RESPONSE_STARTS:
                 if scope.get(self._scope_key) is not session:
                     self._adopt(scope, session)
+                if cookies is None and state.is_read:
+                    return self._send_stored(message, session, state, send)
                 state.closed = True
-                if state.is_read:
-                    if cookies is None:
-                        state.is_beginning = True
-                        return self._send_stored(message, session, state, send)
+                if cookies is not None and state.is_read:
                     cookie = None
                     try:
                         cookie = cookies.cookie(session, state, time.time())
@@ -181,6 +180,7 @@ class SessionMiddleware:
             _tell_unsaved(session, state, scope)
 
     async def _send_stored(self, message: Message, session: Session, state: State, send: Send) -> None:
+        state.closed = state.is_beginning = True  # not before: a task that is cancelled may never come here
         try:
             await cast("StoreKeeper", self._store_keeper).save(session, state)
         except BaseException as error:

@@ -33,6 +33,11 @@ def pack(envelope: Envelope, data: bytes) -> bytes:
     return _FORM + _TIMES.pack(*envelope) + data
 
 
+def ended_by(mark: bytes) -> bytes:
+    """A session that has ended, with the first bytes of a mark in place of the times: who has ended it can tell."""
+    return _FORM + mark[: _TIMES.size]
+
+
 def unpack(record: bytes) -> tuple[Envelope, bytes] | None:
     """The other way round; None where the bytes are none of ours, or the session has ended."""
     if len(record) <= _HEAD or record[0] != _FORM[0]:

@@ -104,7 +104,7 @@ class State:
     unknown: bool = False
     """Whether the store failed to say what the session holds, and the request is to go on without."""
     failed: bool = False
-    """Whether the store failed when it was asked last."""
+    """Whether the store failed when it was asked last, and that is to be ignored."""
     is_websocket: bool = False
     warned: bool = False
     is_busy: bool = False
@@ -244,7 +244,7 @@ class Session(dict[str, Any]):  # noqa: PLW1641 - no dict has a hash
         self._before_write().marked = True
 
     def regenerate(self) -> None:
-        """Keep the data under a new id; the old one is dead once the response begins. Call it on every login.
+        """Keep the data under a new id; the old one is dead once it is stored. Call it on every login.
 
         It guards against session fixation: an id that was planted before the login is worth nothing after it. The age
         of the session stays. A session in a cookie has no id; its cookie is set anew.

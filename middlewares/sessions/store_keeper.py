@@ -1,4 +1,4 @@
-"""Sessions that live in a store: what is asked of it before the application runs and as its response begins.
+"""Sessions that live in a store: what is asked of it before the application runs, as its response begins, by `save`.
 
 Every write is a change of single keys, merged by the store's atomic `update` into what is there by then, so that
 requests that overlap lose nothing of each other. A record that is gone is never made anew: the session was ended.
@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 from .._http.cookies import cookie_values
 from .cookie_keeper import MAX_READ, StarletteReader
 from .policy import SessionPolicy
-from .records import Codec, Delta, Envelope, delta, pack, unpack
+from .records import Codec, Delta, Envelope, delta, ended_by, pack, unpack
 from .session import Base, Found, Session, State
 from .stores import SessionStore
 from .tokens import Tokens, is_id
@@ -111,7 +111,7 @@ class StoreKeeper:
         if not session:
             return state.base is not None or state.ended is not None
         try:
-            return state.ended is not None or self._is_due(state, self._delta(state, self._codec.dumps(session)))
+            return self._is_due(state, self._delta(state, self._codec.dumps(session)))
         except Exception:  # noqa: BLE001 - what cannot be stored is no less a change
             return True
 
@@ -180,16 +180,17 @@ class StoreKeeper:
         if state.ended is not None:
             if state.ended.id is not None:
                 await self._ask(self._store.delete(_key(state.ended.id)))
-            state.ended, state.cookie, state.dead = None, self._policy.removal, False
+            state.ended, state.cookie = None, self._policy.removal
         if not data or state.dead:
             return True
         # What is done to the session while the store is asked is for the next time.
         base, change, ends = state.base, self._delta(state, data), state.ends
         regenerated, marked = state.regenerated, state.marked
         is_due = self._is_due(state, change)
-        if not is_due and not self._policy.renews:
+        is_late = state.closed and not state.is_beginning and (base is None or base.id is None or regenerated)
+        if not is_due and (is_late or not self._policy.renews):
             return True
-        if state.closed and not state.is_beginning and (base is None or base.id is None or regenerated):
+        if is_late:
             if state.failed:  # as the response began, which was logged
                 return False
             raise RuntimeError(
@@ -205,7 +206,12 @@ class StoreKeeper:
             stored = await self._move(state, base, base.id, session_id, (envelope, data), change, now)
         else:
             session_id = base.id
-            stored = await self._update(base, session_id, envelope, change, now)
+            try:
+                stored = await self._update(base, session_id, envelope, change, now)
+            except BaseException:
+                if state.base is base:
+                    state.base, state.snapshot = self._doubted(base, envelope, change), None
+                raise
         if state.ends != ends:
             if stored is not None and stored[1]:
                 state.ended = Base(session_id, stored[0], data)
@@ -223,13 +229,21 @@ class StoreKeeper:
             await self._ask(self._store.delete(_key(session_id)))
             state.cookie = self._policy.removal
         elif is_due:
-            logger.warning("the session was ended by another request: what was written to it is dropped")
+            logger.warning("the session is over, or ended by another request: what was written to it is dropped")
         return True
 
     def _keep(self, state: State, base: Base, now: float) -> None:
         state.base, state.snapshot = base, None
         if not state.regenerated and base.id is not None:  # else the client learns its next id
             state.cookie = self._policy.set_cookie(self._tokens.dumps(base.id.encode()), base.envelope, now)
+
+    def _doubted(self, base: Base, envelope: Envelope, change: Delta | None) -> Base:
+        """The base after a write that failed or was cancelled: it may have been made, so the next one says all anew."""
+        data = self._codec.loads(base.data) or {}
+        if change is not None:
+            data |= dict.fromkeys([*change.put, *change.removed], self._token(16))  # which is no value of theirs
+        times = base.envelope if envelope.max_age == base.envelope.max_age else base.envelope._replace(max_age=0)
+        return Base(base.id, times, self._codec.dumps(data))
 
     async def _create(self, session_id: str, envelope: Envelope, data: bytes, now: float) -> None:
         record = pack(envelope, data)
@@ -272,14 +286,17 @@ class StoreKeeper:
         ends = state.ends
         await self._create(new_id, *new, now)
         latest = new
+        tombstone = ended_by(hashlib.sha256(new_id.encode()).digest())
 
         def ended(record: bytes) -> bytes | None:
             nonlocal latest
+            if record == tombstone:  # this move has been here before, and was cancelled, or its answer was lost
+                return record
             stored = unpack(record)
             if stored is None or not self._policy.is_alive(stored[0], now):
                 return None
             latest = stored
-            return pack(stored[0], b"")
+            return tombstone
 
         if not await self._ask(self._store.update(_key(old_id), ended, _TOMBSTONE_TTL)):
             await self._ask(self._store.delete(_key(new_id)))

@@ -633,6 +633,99 @@ async def test_undone_while_it_is_saved() -> None:
     assert {"a": 1} == (await client.ask()).result
 
 
+class Lost(Store):
+    """A store whose next call of a name takes effect, and has no answer."""
+
+    next: str | None = None
+
+    async def update(self, id: str, fn: Any, ttl: int) -> bool:
+        updated = await super().update(id, fn, ttl)
+        if self.next == "update":
+            self.next = None
+            await anyio.sleep_forever()
+        return updated
+
+
+@pytest.mark.parametrize(
+    ("do", "undo", "expected"),
+    [
+        (lambda s: s.update(busy=True), lambda s: s.pop("busy"), {"a": 1}),
+        (lambda s: s.pop("a"), lambda s: s.update(a=1), {"a": 1}),
+        (lambda s: s.update(a=2), lambda s: s.update(a=1), {"a": 1}),
+        (lambda s: setattr(s, "max_age", 60), lambda s: setattr(s, "max_age", 1209600), {"a": 1}),
+    ],
+    ids=["put", "removed", "changed", "max_age"],
+)
+async def test_undone_after_a_save_that_was_given_up(do, undo, expected) -> None:
+    """Whether a save that was cancelled has taken effect is not known: what is undone then is stored as it is."""
+    client, store = visitor(Lost())
+    await client.ask(lambda s: (s.update(b=1, a=1), setattr(s, "max_age", 1209600)))
+
+    async def run(session):
+        do(session)
+        store.next = "update"
+        with anyio.move_on_after(0.01):
+            await session.save()
+        undo(session)
+        assert session.modified
+        assert await session.save()
+        assert not session.modified
+
+    await client.ask(run)
+    assert ({**expected, "b": 1}, 1209600) == (await client.ask(lambda s: (dict(s), s.max_age))).result
+
+
+async def test_move_that_was_given_up(caplog) -> None:
+    """A move whose end of the old record had no answer goes on when it is tried again, and loses nothing."""
+    client, store = visitor(Lost())
+    await client.ask(sets(a=1))
+    old = twin(client)
+
+    async def run(session):
+        session.regenerate()
+        store.next = "update"
+        with anyio.move_on_after(0.01):
+            await session.save()
+
+    await client.ask(run)
+    assert ({"a": 1}, {}) == ((await client.ask()).result, (await old.ask()).result)
+    assert 1 == len(store.records)
+    assert [] == warnings_of(caplog)
+
+
+async def test_start_that_never_ran() -> None:
+    """A start that was cancelled before its first step was none: the next one stores the session."""
+    client, store = visitor()
+
+    async def app(scope, receive, send):
+        scope["session"]["a"] = 1
+        send(START).close()
+        await send(START)
+
+    scope = http_scope()
+    recorder = Recorder(scope)
+    await SessionMiddleware(app, store=store)(scope, recorder.receive, recorder.send)
+    client.keep(Answer(recorder.sent, None))
+    assert {"a": 1} == (await client.ask()).result
+
+
+async def test_nothing_to_save_too_late() -> None:
+    """A session of Starlette's cookie that a WebSocket reads after accept need not be stored, though it would renew."""
+    import base64
+
+    import itsdangerous
+
+    client, store = visitor(secret_key="key", starlette_cookies=True, rolling=True)
+    client.cookie = itsdangerous.TimestampSigner("key").sign(base64.b64encode(b'{"user": 1}'))
+
+    async def run(session, receive, send):
+        await send({"type": "websocket.accept"})
+        return dict(session), await session.save()
+
+    assert ({"user": 1}, True) == (await client.socket(run)).result
+    assert {} == store.records
+
+
 async def test_saved_while_the_response_begins() -> None:
     """A new session that another task saves while the response begins is stored, whichever comes first."""
     client, store = visitor()

@@ -1,6 +1,6 @@
 """Tasks of one request that write, save and end its session at the same time, in a store that is slow, and may fail.
 
-Hypothesis chooses what each task does, where each call of the store waits, and which calls fail.
+Hypothesis chooses what each task does, where each call of the store waits, which calls fail, and which are given up.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ OPERATIONS = [
     "remove",
     "save",
     "begin a save",
+    "give up",
     "regenerate",
     "invalidate",
     "clear",
@@ -58,7 +59,9 @@ class SlowStore(Store):
 
     async def update(self, id: str, fn: Any, ttl: int) -> bool:
         await self.wait()
-        return await super().update(id, fn, ttl)
+        updated = await super().update(id, fn, ttl)
+        await anyio.lowlevel.checkpoint()  # cancelled here, it has taken effect
+        return updated
 
     async def delete(self, id: str) -> None:
         await self.wait()
@@ -96,6 +99,11 @@ class Play:
             case "begin a save":
                 background.start_soon(self.act, session, number, "save", background)
                 await anyio.lowlevel.checkpoint()
+            case "give up":
+                with anyio.CancelScope() as scope:
+                    background.start_soon(self.cancel, scope)
+                    with suppress(DownError):
+                        await session.save()
             case "max_age":
                 session.max_age = 100 + number
             case "mark":
@@ -104,6 +112,11 @@ class Play:
                 assert session.id
             case _:
                 getattr(session, operation)()
+
+    async def cancel(self, scope: anyio.CancelScope) -> None:
+        for _ in range(next(self.store.waits, 2)):
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
 
     async def request(self, session: Any, tasks: list[list[str]], background: Any) -> None:
         self.session = session
@@ -145,7 +158,7 @@ async def play(has: bool, tasks: list[list[str]], waits: list[int], faults: list
     assert not {key(id) for id in made.dead} & store.living()
     if made.data:
         assert (made.session.max_age, made.session.id) == after.result[1:]
-    if not any(faults):
+    if not any(faults) and not any("give up" in operations for operations in tasks):
         assert len(store.records) == bool(made.data)
 
 

@@ -21,7 +21,7 @@ class SessionStore(Protocol):
 
     A call that cannot reach the store raises within 5 seconds, whatever exception tells best what happened; it never
     reports a record that it could not look for as absent. After that the store works again as soon as it can.
-    A cancelled call either took effect wholly or not at all.
+    A cancelled call takes effect wholly or not at all, now or later.
     """
 
     async def get(self, id: str) -> bytes | None:

@@ -161,10 +161,12 @@ class SessionMiddleware:
             if not state.closed and message["type"] in RESPONSE_STARTS:
                 if scope.get(self._scope_key) is not session:
                     self._adopt(scope, session)
-                if cookies is None and state.is_read:
+                if not state.is_read:
+                    state.closed = True
+                elif cookies is None:
                     return self._send_stored(message, session, state, send)
-                state.closed = True
-                if cookies is not None and state.is_read:
+                else:
+                    state.closed = True
                     cookie = None
                     try:
                         cookie = cookies.cookie(session, state, time.time())

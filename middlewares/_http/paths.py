@@ -1,6 +1,6 @@
 """Conditions on the path of a request: the same three everywhere: a prefix, a compiled pattern, a callable.
 
-Prefixes and patterns are about the path below `root_path`, which is what the routes of the application see.
+Prefixes and patterns are about the path below `root_path`, as the routes of most frameworks are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def checked_prefix(keyword: str, prefix: str) -> str:
 
 
 def route_path(scope: Scope) -> str:
-    """The path below `root_path`: what routes are compared with, also in a mount, or where a server adds a prefix.
+    """The path below `root_path`, which is what a mount adds, or a server behind a proxy that takes a prefix off.
 
     ASGI has `root_path` at the start of `path`; where a server leaves it out, the path is what it is. As in Starlette's
     `get_route_path`, the path of the root itself is `""`.

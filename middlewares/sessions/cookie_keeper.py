@@ -113,13 +113,7 @@ class CookieKeeper:
 
     def _is_changed(self, state: State, data: bytes) -> bool:
         base = state.base
-        return (
-            base is None
-            or state.regenerated
-            or state.marked
-            or state.max_age != base.envelope.max_age
-            or delta(self._codec, base.data, data) is not None
-        )
+        return base is None or state.is_set_apart(base) or delta(self._codec, base.data, data) is not None
 
     def written_late(self, state: State) -> None:  # noqa: ARG002
         """The cookie has been set already."""

@@ -117,11 +117,16 @@ class State:
         base = self.base
         return (
             base is not None
+            # `is_set_apart`, written out, as this runs for every session that is read.
             and not self.regenerated
             and not self.marked
             and self.max_age == base.envelope.max_age
             and is_same(session, self.snapshot)
         )
+
+    def is_set_apart(self, base: Base) -> bool:
+        """Whether something beside the data is to be stored: another id, another age, or a mark."""
+        return self.regenerated or self.marked or self.max_age != base.envelope.max_age
 
     def end(self) -> None:
         """What is stored is to be removed; what comes now is another session."""

@@ -121,13 +121,7 @@ class StoreKeeper:
     @staticmethod
     def _is_due(state: State, change: Delta | None) -> bool:
         base = state.base
-        return (
-            base is None
-            or change is not None
-            or state.regenerated
-            or state.marked
-            or state.max_age != base.envelope.max_age
-        )
+        return base is None or change is not None or state.is_set_apart(base)
 
     def written_late(self, state: State) -> None:
         """Over HTTP that is most often a mistake; a WebSocket is asked at its end whether all was saved."""

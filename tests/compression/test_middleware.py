@@ -929,6 +929,17 @@ def test_trailers_of_the_plain_body(method, pieces, coding):
     assert given == trailers["headers"]
 
 
+def test_trailers_of_a_body_that_does_not_shrink():
+    """Where the body stays plain after all, its trailers are true of it and stay as they are (RFC 9530 2)."""
+    trailers = {"type": "http.response.trailers", "headers": [(b"digest", b"x")]}
+    noise = random.Random(0).randbytes(1000)
+    sent = run(
+        CompressionMiddleware(sending(start(JSON, trailers=True), body(noise), trailers)),
+        accepting("gzip", extensions={"http.response.trailers": {}}),
+    )
+    assert (noise, True) == (sent[1]["body"], sent[-1] is trailers)
+
+
 @pytest.mark.parametrize("more", [{}, {"trailers": True}], ids=["body", "trailers"])
 def test_nothing_is_left_to_the_collector(more):
     """A coded response is gone with its request: no cycle of objects keeps its headers."""

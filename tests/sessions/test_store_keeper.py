@@ -616,21 +616,61 @@ async def test_no_move_after_the_start(ends, caplog) -> None:
     assert len(store.records) == (not ends)
 
 
+def meanwhile(store: Any, do: Any) -> None:
+    """Have `do` awaited in the midst of the next update of the store."""
+    update = store.update
+
+    async def slow(*arguments: Any) -> bool:
+        store.update = update
+        await do()
+        return await update(*arguments)
+
+    store.update = slow
+
+
 async def test_undone_while_it_is_saved() -> None:
     """A write that is undone while a save waits for the store with it is not what is left there."""
-    client, _ = visitor()
+    client, store = visitor()
     await client.ask(sets(a=1))
 
     async def run(session):
-        session["busy"] = True
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(session.save)
-            await anyio.lowlevel.checkpoint()
+        begun = anyio.Event()
+
+        async def undo():
             del session["busy"]
+            begun.set()
             assert await session.save()
+
+        async def begin():
+            tasks.start_soon(undo)
+            await begun.wait()
+
+        session["busy"] = True
+        meanwhile(store, begin)
+        async with anyio.create_task_group() as tasks:
+            await session.save()
+        assert {"a": 1} == (await twin(client).ask()).result
 
     await client.ask(run)
     assert {"a": 1} == (await client.ask()).result
+
+
+async def test_marked_while_it_is_saved() -> None:
+    """A mark that comes while a save waits for the store is for the next one."""
+    client, store = visitor()
+    await client.ask(sets(a=1))
+
+    async def run(session):
+        async def mark():
+            session.mark_modified()
+
+        session["b"] = 1
+        meanwhile(store, mark)
+        for is_modified in (True, False):
+            assert await session.save()
+            assert session.modified is is_modified
+
+    await client.ask(run)
 
 
 class Lost(Store):
